@@ -1,0 +1,17 @@
+"""The library under the course: every optimizer told twice, and proved equal.
+
+optimizers      every rule: its equation, a pure NumPy function, a Keras class; and RULES, the list of them
+landscapes      functions of two variables to walk on: value, gradient, minimum, drawing window
+problems        real handwritten digits, and the networks of the course
+models          fresh models by seed, fingerprints, and what two models have in common
+figures         one colour a rule; a few plots that draw on the axes you give them
+checks          what must hold for every rule, and the checkers of the exercises
+refresh         re-runs notebooks and saves them canonically (for authors)
+
+Importing course_lib loads neither Keras nor TensorFlow.  It only arranges that TensorFlow, whoever imports it
+later, starts without filling the page with log lines (course_lib.quiet).
+"""
+
+from . import quiet
+
+quiet.hold_back_start_up_lines()

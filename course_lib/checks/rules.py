@@ -1,0 +1,364 @@
+"""What must hold for a rule that is told twice.
+
+Twin runs are in float64, with a learning rate that binary numbers hold exactly.  Then two right tellings differ by
+rounding alone: about 1e-16 a step, some 1e-14 after fifty.  TOLERANCE leaves a hundredfold room above that, and the
+smallest mistake that we have seen in a published optimizer stands ten orders of magnitude above it.
+"""
+
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from course_lib.optimizers import Rule
+
+from . import equations
+from .report import CheckFailed, DoesNotApply, Report
+
+TOLERANCE = 1e-12
+STEPS = 50
+SHAPES = [(), (3,), (2, 3), (2, 1, 3), (2, 1, 2, 2)]
+ANATOMY = "notebook 04, the anatomy of a Keras optimizer"
+
+
+def check_rule(rule):
+    """Everything that this course proves of a rule, proved of yours.
+
+    rule    a Rule: of RULES, or made of your own two tellings (see `course_lib.optimizers.Rule`)
+    Returns a Report: print it, or ask for .passed and .failed.  Raises TypeError for what is not a Rule.
+    """
+    if not isinstance(rule, Rule):
+        raise TypeError(
+            f"`rule` must be a Rule. Received: {rule!r}. Take one of RULES, say RULES['adagrad'], "
+            "or make one: Rule(numpy=..., keras_class=..., settings={'learning_rate': 0.125})."
+        )
+    report = Report(f"check_rule({rule.name})")
+    for check in RULE_CHECKS:
+        report.run(check, rule)
+    return report
+
+
+def the_equation_is_the_numpy_step(rule):
+    """The printed equation, executed, gives what `step` gives.  Otherwise readers learn one thing and run another."""
+    lines = equations.lines_of(rule.equation)
+    w, gradients = _weights_and_gradients((7,))
+    state = rule.init(w, **rule.settings)
+    for t, g in enumerate(gradients, 1):
+        told = equations.execute(lines, w=w, g=g, **state, **rule.settings)
+        w, state = rule.step(w, g, state, **rule.settings)
+        for letter, value in {"w": w, **state}.items():
+            _must_agree(
+                told[letter],
+                value,
+                f"after step {t} the equation's {letter}",
+                f"step's {letter}",
+                "one of the two is not the optimizer that you think you are using",
+                "notebook 02, where an equation is executed for the first time",
+            )
+    return f"{len(lines)} lines executed over {STEPS} steps: equal to {TOLERANCE:.0e}"
+
+
+def the_numpy_step_leaves_its_inputs_alone(rule):
+    """`step` hands back new arrays, and asked twice it answers the same.  Otherwise a saved state changes afterwards."""
+    w, gradients = _weights_and_gradients((7,))
+    state = rule.init(w, **rule.settings)
+    w, state = rule.step(w, gradients[0], state, **rule.settings)
+    given = {"w": w, "g": gradients[1], **state}
+    before = {name: np.array(value, copy=True) for name, value in given.items()}
+    first = rule.step(w, gradients[1], state, **rule.settings)
+    for name in given:
+        if not np.array_equal(before[name], given[name]):
+            raise CheckFailed(
+                f"step changed the {name} that it was given",
+                "new arrays to be handed back",
+                "a state that was put aside, for a restart or for a comparison, moves on by itself",
+                "notebook 06, where state lives",
+            )
+    again = rule.step(w, gradients[1], state, **rule.settings)
+    for name in ["w", *state]:
+        one, two = ({"w": w, **state}[name] for w, state in (first, again))
+        if not np.array_equal(one, two):
+            raise CheckFailed(
+                f"asked twice, step gave two different {name}",
+                "the same answer to the same question",
+                "the step remembers something outside the state that it is handed",
+                "notebook 06, where state lives",
+            )
+    return "weights, gradient and state unchanged; asked twice, the same answer"
+
+
+def keras_equals_numpy(rule):
+    """The Keras class takes the path of the NumPy rule, variable by variable.  Otherwise the lesson is about another
+    optimizer than the one that trains."""
+    optimizer, paths = _keras_run(rule.keras_class(**rule.settings))
+    for i, shape in enumerate(SHAPES):
+        w, gradients = _weights_and_gradients(shape, i)
+        state = rule.init(w, **rule.settings)
+        for t, g in enumerate(gradients):
+            w, state = rule.step(w, g, state, **rule.settings)
+            _must_agree(
+                paths[t][i],
+                w,
+                f"after step {t + 1}, for a variable of shape {shape}, Keras's w",
+                "NumPy's w",
+                "the weights go elsewhere, and the loss curve need not show it",
+                ANATOMY,
+            )
+        for name in _slot_names(state):
+            _must_agree(
+                keras.ops.convert_to_numpy(getattr(optimizer, name)[i]),
+                state[name],
+                f"after {STEPS} steps, for a variable of shape {shape}, Keras's slot {name}",
+                f"NumPy's {name}",
+                "the next steps start from another state",
+                ANATOMY,
+            )
+    return f"{STEPS} steps, {len(SHAPES)} shapes at once, float64: equal to {TOLERANCE:.0e}"
+
+
+def keras_is_the_same_eager_in_a_graph_and_compiled(rule):
+    """Eager, in a graph and under XLA the class takes the same path.  Otherwise what you debug is not what trains."""
+    if keras.backend.backend() != "tensorflow":
+        raise DoesNotApply(f"graphs are TensorFlow's; the backend is {keras.backend.backend()}")
+    import tensorflow as tf
+
+    _, eager = _keras_run(rule.keras_class(**rule.settings))
+    for how, jit_compile in {"in a graph": False, "compiled by XLA": True}.items():
+        _, path = _keras_run(
+            rule.keras_class(**rule.settings),
+            lambda apply, jit_compile=jit_compile: tf.function(apply, jit_compile=jit_compile),
+        )
+        for t, (one, other) in enumerate(zip(eager, path, strict=True)):
+            for shape, w_eager, w_other in zip(SHAPES, one, other, strict=True):
+                _must_agree(
+                    w_other,
+                    w_eager,
+                    f"{how}, after step {t + 1}, w of shape {shape}",
+                    "the eager w",
+                    "compile() and a loop of your own train two different models",
+                    ANATOMY,
+                )
+    return f"{STEPS} steps: equal to {TOLERANCE:.0e}"
+
+
+def slots_are_named_like_the_numpy_state(rule):
+    """One slot a variable for each entry of the NumPy state, of the same name, shape and dtype.  Otherwise state can be
+    neither compared nor inspected, and variables may share it."""
+    optimizer = rule.keras_class(**rule.settings)
+    variables = _variables()
+    optimizer.build(variables)
+    names = _slot_names(rule.init(np.zeros(3), **rule.settings))
+    slots = optimizer.variables[len(rule.keras_class(**rule.settings).variables) :]
+    wanted = sorted(f"{v.path.replace('/', '_')}_{name}" for v in variables for name in names)
+    if sorted(slot.name for slot in slots) != wanted:
+        raise CheckFailed(
+            f"Keras keeps {sorted({slot.name.rsplit('_', 1)[-1] for slot in slots})} ({len(slots)} slots)",
+            f"{sorted(names)} for each of {len(variables)} variables ({len(wanted)} slots)",
+            "state is missing, superfluous or shared, and nobody can tell which slot is which",
+            "notebook 06, where state lives",
+        )
+    for name in names:
+        for slot, variable in zip(getattr(optimizer, name), variables, strict=True):
+            if (slot.shape, slot.dtype) != (variable.shape, variable.dtype):
+                raise CheckFailed(
+                    f"slot {name} has shape {slot.shape} and dtype {slot.dtype}",
+                    f"the variable's shape {variable.shape} and dtype {variable.dtype}",
+                    "state is rounded or spread over coordinates",
+                    "notebook 06, where state lives",
+                )
+    return f"{', '.join(names) or 'no slot'}: one a variable" if names else "stateless: no slot"
+
+
+def keras_equals_its_builtin_twin(rule):
+    """The class takes the path of Keras's own class, under the settings that the rule states.  Otherwise it is no
+    drop-in replacement."""
+    _needs_a_twin(rule)
+    settings = {**rule.settings, **rule.agree_when}
+    _, ours = _keras_run(rule.keras_class(**settings))
+    _, theirs = _keras_run(rule.builtin(**settings))
+    for t, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+        for shape, w_ours, w_theirs in zip(SHAPES, one, other, strict=True):
+            _must_agree(
+                w_ours,
+                w_theirs,
+                f"after step {t + 1}, w of shape {shape}",
+                "the w of Keras's own class",
+                "replacing one by the other changes the result",
+                "this rule's notebook",
+            )
+    stated = ", ".join(f"{name} = {value:g}" for name, value in rule.agree_when.items())
+    return f"{STEPS} steps{' with ' + stated if stated else ''}: equal to {TOLERANCE:.0e}"
+
+
+def the_difference_from_its_builtin_twin_is_the_declared_one(rule):
+    """Where Keras writes the equation differently, its line is executed too, and explains the whole difference.
+    Otherwise "a matter of convention" is a guess."""
+    _needs_a_twin(rule)
+    if not rule.dialect:
+        raise DoesNotApply("the rule declares no difference")
+    lines = equations.in_dialect(equations.lines_of(rule.equation), rule.dialect)
+    _, ours = _keras_run(rule.keras_class(**rule.settings))
+    _, theirs = _keras_run(rule.builtin(**rule.settings))
+    for i, shape in enumerate(SHAPES):
+        w, gradients = _weights_and_gradients(shape, i)
+        state = rule.init(w, **rule.settings)
+        for t, g in enumerate(gradients):
+            told = equations.execute(lines, w=w, g=g, **state, **rule.settings)
+            w, state = told["w"], {name: told[name] for name in state}
+            _must_agree(
+                theirs[t][i],
+                w,
+                f"after step {t + 1}, w of shape {shape} of Keras's own class",
+                "what the declared dialect gives",
+                "the two differ in something that nobody has declared",
+                "this rule's notebook",
+            )
+    apart = max(float(np.max(np.abs(a - b))) for a, b in zip(ours[-1], theirs[-1], strict=True))
+    if not apart > 1e-3:
+        raise CheckFailed(
+            f"the weights are {apart:.1e} apart under {dict(rule.settings)}",
+            "a difference of more than 1e-3",
+            "a difference is declared that is none, or the settings hide it",
+            "this rule's notebook",
+        )
+    return f"{apart:.3f} apart after {STEPS} steps, explained to {TOLERANCE:.0e}"
+
+
+def the_configuration_comes_back(rule):
+    """`from_config(get_config())` makes the same optimizer.  Otherwise a loaded one trains on with default settings."""
+    optimizer = rule.keras_class(**rule.settings)
+    config = optimizer.get_config()
+    for name in rule.hyperparameters:
+        if name not in config:
+            raise CheckFailed(
+                f"get_config leaves out {name}",
+                "every argument of the constructor",
+                f"a saved and reloaded optimizer falls back to the default {name}, in silence",
+                ANATOMY,
+            )
+    again = rule.keras_class.from_config(dict(config)).get_config()
+    changed = [name for name in config if again.get(name) != config[name]]
+    changed += [name for name, value in rule.settings.items() if config[name] != value]
+    if changed:
+        name = changed[0]
+        raise CheckFailed(
+            f"{name} = {rule.settings.get(name, config[name])!r} came back as {again.get(name)!r}",
+            "the same value",
+            f"a saved and reloaded optimizer goes on with another {name}",
+            ANATOMY,
+        )
+    return ", ".join(rule.hyperparameters)
+
+
+def training_resumes_after_saving(rule):
+    """Four epochs equal two, save, load and two more, to the last bit.  Otherwise every interrupted run is another run."""
+
+    def fit(model, epochs):
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(8, 3)).astype("float32")
+        model.fit(x, x[:, :1], epochs=epochs, batch_size=4, shuffle=False, verbose=0)
+        return model
+
+    def compiled():
+        layer = keras.layers.Dense(1, kernel_initializer="ones")
+        model = keras.Sequential([keras.Input((3,)), layer])
+        model.compile(rule.keras_class(**rule.settings), loss="mse", run_eagerly=True)
+        return model
+
+    whole = fit(compiled(), 4)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        fit(compiled(), 2).save(path)
+        try:
+            loaded = keras.saving.load_model(path)
+        except (TypeError, ValueError) as error:
+            if "locate class" not in str(error):
+                raise
+            raise CheckFailed(
+                f"load_model does not know the class {rule.name}",
+                "a class registered with @keras.saving.register_keras_serializable(...)",
+                "the saved model can only be loaded by those who know about custom_objects",
+                ANATOMY,
+            ) from None
+    loaded.run_eagerly = True
+    resumed = fit(loaded, 2)
+    pairs = zip(
+        whole.variables + whole.optimizer.variables,
+        resumed.variables + resumed.optimizer.variables,
+        strict=True,
+    )
+    for one, other in pairs:
+        one_value, other_value = map(keras.ops.convert_to_numpy, (one, other))
+        if not np.array_equal(one_value, other_value):
+            raise CheckFailed(
+                f"{one.path} is {np.max(np.abs(one_value - other_value)):.1e} away after the restart",
+                "a difference of 0",
+                "the curve has a kink at each restart, and the result is another one",
+                "notebook 06, where state lives",
+            )
+    return "2 epochs, save, load, 2 epochs = 4 epochs: difference 0.0"
+
+
+# In the order in which they are read; the first failure is usually the cause of the later ones.
+RULE_CHECKS = (
+    the_equation_is_the_numpy_step,
+    the_numpy_step_leaves_its_inputs_alone,
+    keras_equals_numpy,
+    keras_is_the_same_eager_in_a_graph_and_compiled,
+    slots_are_named_like_the_numpy_state,
+    keras_equals_its_builtin_twin,
+    the_difference_from_its_builtin_twin_is_the_declared_one,
+    the_configuration_comes_back,
+    training_resumes_after_saving,
+)
+
+
+def _weights_and_gradients(shape, seed=0):
+    """Weights and STEPS gradients: large, small and exactly zero ones, in turns."""
+    rng = np.random.default_rng(seed)
+    sizes = np.resize([1.0, 1e-3, 16.0, 0.0, 0.25], STEPS)
+    gradients = [size * rng.normal(size=shape) for size in sizes]
+    return rng.normal(size=shape), gradients
+
+
+def _variables():
+    return [
+        keras.Variable(_weights_and_gradients(shape, i)[0], dtype="float64", name=f"w{i}")
+        for i, shape in enumerate(SHAPES)
+    ]
+
+
+def _keras_run(optimizer, compiled=lambda apply: apply):
+    """The optimizer, and all variables after each step: a list of lists of arrays."""
+    variables = _variables()
+    optimizer.build(variables)
+    apply = compiled(lambda gradients: optimizer.apply(gradients, variables))
+    gradients = zip(*(_weights_and_gradients(s, i)[1] for i, s in enumerate(SHAPES)), strict=True)
+    path = []
+    for g in gradients:
+        apply([keras.ops.convert_to_tensor(one, "float64") for one in g])
+        path.append([np.array(keras.ops.convert_to_numpy(v)) for v in variables])
+    return optimizer, path
+
+
+def _slot_names(state):
+    """The names that Keras keeps in slots: all but the step count, which every optimizer has as `iterations`."""
+    return [name for name in state if name != "t"]
+
+
+def _needs_a_twin(rule):
+    if rule.builtin is None:
+        raise DoesNotApply("Keras has no such class of its own")
+
+
+def _must_agree(seen, expected, what, twin, consequence, notebook):
+    seen, expected = np.asarray(seen), np.asarray(expected)
+    apart = np.max(np.abs(seen - expected) / np.maximum(1, np.abs(expected)), initial=0)
+    if not apart <= TOLERANCE:
+        raise CheckFailed(
+            f"{what} is {apart:.1e} away from {twin}",
+            f"at most {TOLERANCE:.0e}",
+            consequence,
+            notebook,
+        )

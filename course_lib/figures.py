@@ -1,0 +1,65 @@
+"""One colour a rule for the whole course, and a few plots that draw on the axes you give them.
+
+Nothing here trains, seeds, prints or shows.  The palette is Okabe and Ito's (2008), safe for colour-blind readers; kin
+share a hue.
+"""
+
+import numpy as np
+
+COLOURS = {
+    "sgd": "#000000",
+    "momentum": "#56B4E9",
+    "nesterov": "#0072B2",
+    "adagrad": "#009E73",
+    "rmsprop": "#E69F00",
+    "centered_rmsprop": "#B87700",
+    "adam": "#D55E00",
+    "amsgrad": "#8F3F00",
+}
+SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def colour(name, i=0):
+    """The colour of a rule; for anything else, the i-th spare one."""
+    return COLOURS.get(name, SPARE_COLOURS[i % len(SPARE_COLOURS)])
+
+
+def plot_landscape(ax, landscape):
+    """Contours in light grey, the minimum a star, the start an open circle.  Returns ax."""
+    (left, right), (bottom, top) = landscape.window
+    grid = np.stack(np.meshgrid(np.linspace(left, right, 200), np.linspace(bottom, top, 200)))
+    height = landscape.value(grid)
+    ax.contour(*grid, height, levels=height.max() * np.linspace(0.05, 1, 12) ** 2, colors="0.85")
+    ax.plot(*landscape.minimum, "*", color="0.3", markersize=12)
+    ax.plot(*landscape.start, "o", color="0.3", markersize=9, fillstyle="none")
+    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="w[0]", ylabel="w[1]")
+    return ax
+
+
+def plot_path(ax, path, name, label=None, i=0):
+    """A walk as a line with a dot a step, labelled where it leaves the window or ends.  Returns ax."""
+    path = np.asarray(path)
+    ax.plot(*path.T, ".-", color=colour(name, i), markersize=5, linewidth=1.2, label=label or name)
+    return ax
+
+
+def plot_curves(ax, curves, log=True):
+    """Curves by name, one value a step or an epoch, each labelled at its end.  Returns ax.
+
+    curves    {name: values}; a rule's name gives its colour
+    log       draw the values on a logarithmic axis
+    Raises ValueError for a dict with no curve.
+    """
+    if not curves:
+        raise ValueError("`curves` is empty. Give at least one: {'adam': [0.9, 0.5, 0.3]}.")
+    dashes = ("-", "--", "-.", ":")
+    for i, (name, values) in enumerate(curves.items()):
+        (line,) = ax.plot(values, dashes[i % 4], color=colour(name, i), linewidth=1.8, label=name)
+        ax.annotate(
+            f" {name}", (len(values) - 1, values[-1]), color=line.get_color(), va="center"
+        )
+    if log:
+        ax.set_yscale("log")
+    ax.margins(x=0.02)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

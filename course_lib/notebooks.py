@@ -1,0 +1,169 @@
+"""Notebooks as files: re-run, saved canonically, compared with a stated tolerance.
+
+    uv run refresh                    re-runs the notebooks whose code changed since they were run last
+    uv run refresh --all              re-runs them all (after a change of the library)
+    uv run refresh notebooks/06*      re-runs those
+    uv run refresh --check            runs nothing; names those that are stale or not in canonical form
+
+A second run is byte for byte the same.  A notebook that fails is left as it was.
+"""
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+]?\d+)?", re.IGNORECASE)
+
+
+def digest(notebook):
+    """A fingerprint of a notebook's code: what its outputs were made from."""
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.blake2b("\0".join(code).encode(), digest_size=8).hexdigest()
+
+
+def is_stale(notebook):
+    """Whether the code changed since the outputs were made."""
+    return notebook.metadata.get("code_digest") != digest(notebook)
+
+
+def canonical(notebook):
+    """The one form in which a notebook is kept: no timings, no machine, counts 1..n, each stream in one piece."""
+    import nbformat
+
+    notebook.metadata = nbformat.from_dict(
+        {
+            "code_digest": notebook.metadata.get("code_digest", ""),
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    count = 0
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cell.pop("attachments", None)
+        if cell.cell_type != "code":
+            continue
+        if cell.execution_count is not None:
+            count += 1
+            cell.execution_count = count
+        outputs = []
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+            if outputs and output.get("name") == outputs[-1].get("name", object()):
+                outputs[-1].text += output.text
+            else:
+                outputs.append(output)
+        cell.outputs = outputs
+    return notebook
+
+
+def text_of(notebook):
+    """A notebook as the text of its file."""
+    import nbformat
+
+    return nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n"
+
+
+def rerun(path):
+    """Run a notebook from a fresh kernel, top to bottom, and save it canonically.  Returns whether the file changed.
+
+    Raises nbclient's CellExecutionError, and leaves the file alone, where a cell fails.
+    """
+    import nbclient
+    import nbformat
+
+    path = Path(path)
+    before = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(before, as_version=4)
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    client.execute()
+    notebook.metadata["code_digest"] = digest(notebook)
+    after = text_of(canonical(notebook))
+    if after != before:
+        beside = path.with_suffix(".ipynb.new")
+        beside.write_text(after, encoding="utf-8", newline="\n")
+        beside.replace(path)
+    return after != before
+
+
+def with_stored_numbers(new, stored, rtol=0.0, atol=0.0):
+    """The new text with each number that lies within the tolerance of the stored one written as the stored one.
+
+    Only decimal numbers (0.25, 1e-3) are given room; whole numbers and words stay as they are, and are then compared
+    to the letter.  Where the two texts hold different counts of numbers, the new one comes back unchanged.
+    """
+    news, storeds = NUMBER.findall(new), NUMBER.findall(stored)
+    if len(news) != len(storeds):
+        return new
+
+    def fits(one, other):
+        return abs(float(one) - float(other)) <= atol + rtol * abs(float(other))
+
+    pairs = zip(news, storeds, strict=True)
+    chosen = iter([other if fits(one, other) else one for one, other in pairs])
+    return NUMBER.sub(lambda match: next(chosen), new)
+
+
+def tolerance(tags):
+    """{"rtol": ..., "atol": ...} as a cell's tags state them, such as nbval-rtol=1e-3; empty where they do not."""
+    found = [re.fullmatch(r"nbval-(rtol|atol)=(\S+)", tag) for tag in tags]
+    return {match[1]: float(match[2]) for match in found if match}
+
+
+def all_notebooks():
+    """Every notebook of the course: lessons, then solutions."""
+    folder = Path(__file__).parents[1] / "notebooks"
+    return sorted(folder.glob("*.ipynb")) + sorted(folder.glob("solutions/*.ipynb"))
+
+
+def main():
+    import nbformat
+
+    parser = argparse.ArgumentParser("refresh", description="Re-run notebooks and save them canonically.")
+    parser.add_argument("paths", nargs="*", type=Path, help="these notebooks, changed or not")
+    parser.add_argument("--all", action="store_true", help="every notebook, changed or not")
+    parser.add_argument("--check", action="store_true", help="run nothing, name what is stale")
+    asked = parser.parse_args()
+    missing = [str(path) for path in asked.paths if not path.is_file()]
+    if missing:
+        parser.error(f"no such notebook: {', '.join(missing)}")
+    paths = asked.paths or all_notebooks()
+    failed = 0
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        try:
+            notebook = nbformat.reads(text, as_version=4)
+        except (nbformat.reader.NotJSONError, json.JSONDecodeError):
+            print(f"{path.name:<44} is not a notebook")
+            failed += 1
+            continue
+        stale = is_stale(notebook)
+        if asked.check:
+            if stale or text_of(canonical(notebook)) != text:
+                print(f"{path.name:<44} {'stale' if stale else 'not in canonical form'}")
+                failed += 1
+        elif asked.paths or asked.all or stale:
+            print(f"{path.name:<44} ", end="", flush=True)
+            began = time.monotonic()
+            try:
+                changed = rerun(path)
+            except Exception as error:
+                print(f"FAILED, left as it was\n{error}")
+                failed += 1
+            else:
+                took = f"{time.monotonic() - began:.0f} s"
+                print(f"{'changed' if changed else 'the same'}, {took}")
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,73 @@
+"""Adam: momentum over RMSprop, corrected for a cold start.
+
+    t ← t + 1
+    m ← beta_1 · m + (1 − beta_1) · g
+    v ← beta_2 · v + (1 − beta_2) · g²
+    m̂ ← m / (1 − beta_1ᵗ)
+    v̂ ← v / (1 − beta_2ᵗ)
+    w ← w − learning_rate · m̂ / (√(v̂) + epsilon)
+
+Kingma and Ba (2014), Adam: A Method for Stochastic Optimization, Algorithm 1.
+NB: Keras follows the end of the paper's section 2 instead, where epsilon ("epsilon hat") stands beside √(v) and not
+    beside √(v̂); the two part where gradients are as small as epsilon.  Our epsilon defaults to Keras's 1e-7, the
+    paper's is 1e-8.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from .rule import check_hyperparameters
+
+
+def init(w):
+    return {"m": np.zeros_like(w), "v": np.zeros_like(w), "t": 0}
+
+
+def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon):
+    m, v, t = state["m"], state["v"], state["t"]
+    t = t + 1
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    m_hat = m / (1 - beta_1**t)
+    v_hat = v / (1 - beta_2**t)
+    w = w - learning_rate * m_hat / (np.sqrt(v_hat) + epsilon)
+    return w, {"m": m, "v": v, "t": t}
+
+
+@keras.saving.register_keras_serializable("course_lib")
+class Adam(keras.Optimizer):
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
+        check_hyperparameters(
+            learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon
+        )
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.m, self.v = self.add_optimizer_variables(variables, ["m", "v"])
+
+    def update_step(self, gradient, variable, learning_rate):
+        i = self._get_variable_index(variable)
+        w, m, v = variable, self.m[i], self.v[i]
+        g = ops.convert_to_tensor(gradient, w.dtype)
+        learning_rate = ops.cast(learning_rate, w.dtype)
+        t = ops.cast(self.iterations + 1, w.dtype)
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g**2)
+        m_hat = m / (1 - self.beta_1**t)
+        v_hat = v / (1 - self.beta_2**t)
+        self.assign(w, w - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+        }

@@ -1,0 +1,75 @@
+"""AMSGrad: Adam whose steps may shrink and never grow back.
+
+    t ← t + 1
+    m ← beta_1 · m + (1 − beta_1) · g
+    v ← beta_2 · v + (1 − beta_2) · g²
+    s ← max(s, v)
+    m̂ ← m / (1 − beta_1ᵗ)
+    ŝ ← s / (1 − beta_2ᵗ)
+    w ← w − learning_rate · m̂ / (√(ŝ) + epsilon)
+
+Reddi, Kale and Kumar (2018), On the Convergence of Adam and Beyond, Algorithm 2 (their v̂ is s).
+NB: the paper has neither bias correction nor epsilon.  Keras, as Adam(amsgrad=True), and PyTorch correct the bias after
+    the maximum, as here; epsilon stands as it does in our Adam.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from .rule import check_hyperparameters
+
+
+def init(w):
+    return {"m": np.zeros_like(w), "v": np.zeros_like(w), "s": np.zeros_like(w), "t": 0}
+
+
+def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon):
+    m, v, s, t = state["m"], state["v"], state["s"], state["t"]
+    t = t + 1
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    s = np.maximum(s, v)
+    m_hat = m / (1 - beta_1**t)
+    s_hat = s / (1 - beta_2**t)
+    w = w - learning_rate * m_hat / (np.sqrt(s_hat) + epsilon)
+    return w, {"m": m, "v": v, "s": s, "t": t}
+
+
+@keras.saving.register_keras_serializable("course_lib")
+class AMSGrad(keras.Optimizer):
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
+        check_hyperparameters(
+            learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon
+        )
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.m, self.v, self.s = self.add_optimizer_variables(variables, ["m", "v", "s"])
+
+    def update_step(self, gradient, variable, learning_rate):
+        i = self._get_variable_index(variable)
+        w, m, v, s = variable, self.m[i], self.v[i], self.s[i]
+        g = ops.convert_to_tensor(gradient, w.dtype)
+        learning_rate = ops.cast(learning_rate, w.dtype)
+        t = ops.cast(self.iterations + 1, w.dtype)
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g**2)
+        self.assign(s, ops.maximum(s, v))
+        m_hat = m / (1 - self.beta_1**t)
+        s_hat = s / (1 - self.beta_2**t)
+        self.assign(w, w - learning_rate * m_hat / (ops.sqrt(s_hat) + self.epsilon))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+        }

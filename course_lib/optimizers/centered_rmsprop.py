@@ -1,0 +1,67 @@
+"""Centered RMSprop: divide by the spread of the gradients, not by their size.
+
+    s ← rho · s + (1 − rho) · g²
+    m ← rho · m + (1 − rho) · g
+    v ← momentum · v − learning_rate · g / √(s − m² + epsilon)
+    w ← w + v
+
+Graves (2013), Generating Sequences with Recurrent Neural Networks, equations 38 to 41 (his n, g and Δ are s, m and v).
+NB: Keras has it as RMSprop(centered=True).  Rounding can make s − m² a little negative: keep epsilon above 0.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from .rule import check_hyperparameters
+
+
+def init(w):
+    return {"s": np.zeros_like(w), "m": np.zeros_like(w), "v": np.zeros_like(w)}
+
+
+def step(w, g, state, *, learning_rate, rho, momentum, epsilon):
+    s, m, v = state["s"], state["m"], state["v"]
+    s = rho * s + (1 - rho) * g**2
+    m = rho * m + (1 - rho) * g
+    v = momentum * v - learning_rate * g / np.sqrt(s - m**2 + epsilon)
+    w = w + v
+    return w, {"s": s, "m": m, "v": v}
+
+
+@keras.saving.register_keras_serializable("course_lib")
+class CenteredRMSprop(keras.Optimizer):
+    def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, **kwargs):
+        check_hyperparameters(
+            learning_rate=learning_rate, rho=rho, momentum=momentum, epsilon=epsilon
+        )
+        super().__init__(learning_rate, **kwargs)
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.s, self.m, self.v = self.add_optimizer_variables(variables, ["s", "m", "v"])
+
+    def update_step(self, gradient, variable, learning_rate):
+        i = self._get_variable_index(variable)
+        w, s, m, v = variable, self.s[i], self.m[i], self.v[i]
+        g = ops.convert_to_tensor(gradient, w.dtype)
+        learning_rate = ops.cast(learning_rate, w.dtype)
+        self.assign(s, self.rho * s + (1 - self.rho) * g**2)
+        self.assign(m, self.rho * m + (1 - self.rho) * g)
+        self.assign(
+            v, self.momentum * v - learning_rate * g / ops.sqrt(s - m**2 + self.epsilon)
+        )
+        self.assign(w, w + v)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "rho": self.rho,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }

@@ -1,0 +1,52 @@
+"""Momentum: a velocity that remembers where it was going.
+
+    v ← momentum · v − learning_rate · g
+    w ← w + v
+
+Polyak (1964), Some Methods of Speeding up the Convergence of Iteration Methods (the two-step method: put
+v = w − w of the step before).
+NB: with momentum = 0, Keras's default and ours, this is gradient descent; the course passes 0.9.
+NB: PyTorch keeps v ← momentum · v + g and steps w ← w − learning_rate · v.  The paths are the same while the learning
+    rate stays as it is, and part when it changes: here each v remembers the learning rate that it was made with.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from .rule import check_hyperparameters
+
+
+def init(w):
+    return {"v": np.zeros_like(w)}
+
+
+def step(w, g, state, *, learning_rate, momentum):
+    v = state["v"]
+    v = momentum * v - learning_rate * g
+    w = w + v
+    return w, {"v": v}
+
+
+@keras.saving.register_keras_serializable("course_lib")
+class Momentum(keras.Optimizer):
+    def __init__(self, learning_rate=0.01, momentum=0.0, **kwargs):
+        check_hyperparameters(learning_rate=learning_rate, momentum=momentum)
+        super().__init__(learning_rate, **kwargs)
+        self.momentum = momentum
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.v = self.add_optimizer_variables(variables, "v")
+
+    def update_step(self, gradient, variable, learning_rate):
+        w, v = variable, self.v[self._get_variable_index(variable)]
+        g = ops.convert_to_tensor(gradient, w.dtype)
+        learning_rate = ops.cast(learning_rate, w.dtype)
+        self.assign(v, self.momentum * v - learning_rate * g)
+        self.assign(w, w + v)
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum}

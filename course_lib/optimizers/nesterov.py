@@ -1,0 +1,53 @@
+"""Nesterov's momentum: look where the velocity will take you, and correct there.
+
+    v ← momentum · v − learning_rate · g
+    w ← w + momentum · v − learning_rate · g
+
+Nesterov (1983), A Method of Solving a Convex Programming Problem with Convergence Rate O(1/k²); as momentum with the
+gradient taken at w + momentum · v, Sutskever, Martens, Dahl and Hinton (2013), On the Importance of Initialization and
+Momentum in Deep Learning, equations 3 and 4.
+NB: an optimizer is handed the gradient at the weights that the model holds.  So, as Keras and PyTorch do, w here stands
+    for the look-ahead point itself; with that renaming these are Sutskever's equations (Bengio, Boulanger-Lewandowski
+    and Pascanu 2013, Advances in Optimizing Recurrent Networks, section 3.5).
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from .rule import check_hyperparameters
+
+
+def init(w):
+    return {"v": np.zeros_like(w)}
+
+
+def step(w, g, state, *, learning_rate, momentum):
+    v = state["v"]
+    v = momentum * v - learning_rate * g
+    w = w + momentum * v - learning_rate * g
+    return w, {"v": v}
+
+
+@keras.saving.register_keras_serializable("course_lib")
+class Nesterov(keras.Optimizer):
+    def __init__(self, learning_rate=0.01, momentum=0.0, **kwargs):
+        check_hyperparameters(learning_rate=learning_rate, momentum=momentum)
+        super().__init__(learning_rate, **kwargs)
+        self.momentum = momentum
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.v = self.add_optimizer_variables(variables, "v")
+
+    def update_step(self, gradient, variable, learning_rate):
+        w, v = variable, self.v[self._get_variable_index(variable)]
+        g = ops.convert_to_tensor(gradient, w.dtype)
+        learning_rate = ops.cast(learning_rate, w.dtype)
+        self.assign(v, self.momentum * v - learning_rate * g)
+        self.assign(w, w + self.momentum * v - learning_rate * g)
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum}

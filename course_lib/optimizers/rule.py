@@ -1,0 +1,128 @@
+"""Rule: one optimizer told twice, as a NumPy function and as a Keras class."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+# What each hyper-parameter may be: the sentence says it, the function decides it.
+RANGES = {
+    "learning_rate": ("a finite float, 0 or more", lambda x: 0 <= x < np.inf),
+    "momentum": ("a float between [0, 1]", lambda x: 0 <= x <= 1),
+    "rho": ("a float between [0, 1]", lambda x: 0 <= x <= 1),
+    "beta_1": ("a float, 0 or more and less than 1", lambda x: 0 <= x < 1),
+    "beta_2": ("a float, 0 or more and less than 1", lambda x: 0 <= x < 1),
+    "epsilon": ("a finite float, 0 or more", lambda x: 0 <= x < np.inf),
+    "initial_accumulator_value": ("a finite float, 0 or more", lambda x: 0 <= x < np.inf),
+}
+
+
+def check_hyperparameters(**given):
+    """Let sound hyper-parameters pass, in silence; a schedule or a callable learning rate passes too.
+
+    An array passes if each of its entries does (many learning rates at once).
+    Raises ValueError for a number out of its range and TypeError for what is no number; both name the argument.
+    """
+    for name, value in given.items():
+        if name not in RANGES or (name == "learning_rate" and callable(value)):
+            continue
+        wanted, is_sound = RANGES[name]
+        try:
+            entries = np.ravel(np.asarray(value, float))
+        except (TypeError, ValueError):
+            raise TypeError(f"`{name}` must be {wanted}. Received: {name}={value!r}.") from None
+        if entries.size == 0:
+            raise ValueError(f"`{name}` is empty. Received: {name}={value!r}. Give at least one.")
+        if not all(is_sound(entry) for entry in entries):
+            raise ValueError(f"`{name}` must be {wanted}. Received: {name}={value!r}.")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One optimizer told twice, and what is needed to compare the tellings.
+
+    numpy         whatever has `init(w, **hyper)`, `step(w, g, state, **hyper)` and, as `__doc__`, the equation:
+                  a module, or a types.SimpleNamespace
+    keras_class   the keras.Optimizer
+    settings      hyper-parameters for twin runs; a learning rate exact in binary (0.125), because Keras keeps it in
+                  float32; an epsilon large enough that its place shows
+    builtin       makes Keras's own optimizer from hyper-parameters; None where Keras has none
+    dialect       the equation's lines that Keras writes differently, in the equation's notation
+    agree_when    the hyper-parameters under which the dialect makes no difference
+    """
+
+    numpy: Any
+    keras_class: type
+    settings: Mapping[str, float]
+    builtin: Callable | None = None
+    dialect: str = ""
+    agree_when: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def name(self):
+        """The name of the Keras class."""
+        return self.keras_class.__name__
+
+    @property
+    def equation(self):
+        """The rule's docstring: its ← lines are the equation."""
+        return self.numpy.__doc__ or ""
+
+    @property
+    def hyperparameters(self):
+        """The rule's hyper-parameters and the Keras class's default for each."""
+        parameters = inspect.signature(self.keras_class).parameters
+        names = {*_keywords(self.numpy.init), *_keywords(self.numpy.step)}
+        return {name: parameters[name].default for name in parameters if name in names}
+
+    def init(self, w, **hyper):
+        """The state before the first step, for weights `w` (an array of floats of any shape).
+
+        Hyper-parameters that are not given take the Keras class's defaults.
+        Raises ValueError or TypeError, naming the argument, for weights or hyper-parameters that make no sense.
+        """
+        return self.numpy.init(_floats(w, "w"), **self._for(self.numpy.init, hyper))
+
+    def step(self, w, g, state, **hyper):
+        """One step: (new weights, new state); the old ones are left alone.
+
+        `g` is the gradient at `w`, of the same shape.  Hyper-parameters as in `init`, errors too.
+        """
+        w, g = _floats(w, "w"), _floats(g, "g")
+        if g.shape != w.shape:
+            raise ValueError(
+                f"`g` must have the shape of `w`. Received: w.shape={w.shape}, g.shape={g.shape}."
+            )
+        return self.numpy.step(w, g, state, **self._for(self.numpy.step, hyper))
+
+    def _for(self, function, hyper):
+        known = self.hyperparameters
+        for name in hyper:
+            if name not in known:
+                raise TypeError(
+                    f"{self.name} has no hyper-parameter `{name}`. It has: {', '.join(known)}."
+                )
+        check_hyperparameters(**hyper)
+        return {name: {**known, **hyper}[name] for name in _keywords(function)}
+
+
+class Rules(dict):
+    """A dict of rules by name, which says what it has when asked for what it has not."""
+
+    def __missing__(self, name):
+        raise KeyError(f"no rule is named {name!r}; there are: {', '.join(self)}")
+
+
+def _keywords(function):
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind == p.KEYWORD_ONLY]
+
+
+def _floats(array, name):
+    try:
+        array = np.asarray(array)
+        return array if array.dtype.kind == "f" else array.astype(float)
+    except (TypeError, ValueError):
+        raise TypeError(f"`{name}` must be an array of floats. Received: {name}={array!r}.") from None

@@ -1,0 +1,52 @@
+"""side_by_side: two tellings of one rule, with the rows that say the same thing next to each other."""
+
+import ast
+import inspect
+import textwrap
+from difflib import SequenceMatcher
+
+
+def side_by_side(left, right):
+    """The bodies of two functions as one text, row against row.
+
+    Rows are matched by what they assign: `s = ...` in NumPy stands beside `self.assign(s, ...)` in Keras.  A row that
+    only one side has stands alone, and is usually the lesson.
+
+    left, right    functions whose source can be read, say adagrad.step and adagrad.Adagrad.update_step
+    Returns a str to print.  Raises TypeError for what has no source.
+    """
+    # From the last row up: what a function assigns last is the update itself.
+    left, right = list(_rows(left))[::-1], list(_rows(right))[::-1]
+    matcher = SequenceMatcher(None, [what for what, _ in left], [what for what, _ in right], False)
+    pairs = []
+    for kind, i, i_end, j, j_end in matcher.get_opcodes():
+        here, there = [row for _, row in left[i:i_end]], [row for _, row in right[j:j_end]]
+        if kind == "equal":
+            pairs += zip(here, there, strict=True)
+        else:
+            pairs += [(row, "") for row in here] + [("", row) for row in there]
+    width = max(len(row) for row, _ in pairs)
+    return "\n".join(f"{a:<{width}}  |  {b}".rstrip() for a, b in reversed(pairs))
+
+
+def _rows(function):
+    """(what it assigns, the row as written) for each statement of a function's body."""
+    try:
+        source = textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        raise TypeError(
+            f"side_by_side needs functions whose source can be read. Received: {function!r}."
+        ) from None
+    for statement in ast.parse(source).body[0].body:
+        row = " ".join(ast.get_source_segment(source, statement).split())
+        match statement:
+            case ast.Expr(value=ast.Constant()):
+                continue  # the docstring
+            case ast.Assign(targets=[ast.Tuple()]) | ast.Assign(value=ast.Subscript()):
+                yield "the state", row
+            case ast.Assign(targets=[target]):
+                yield ast.unparse(target), row
+            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="assign"), args=[target, _])):
+                yield ast.unparse(target), row.replace("( ", "(").replace(" )", ")")
+            case _:
+                yield type(statement).__name__, row

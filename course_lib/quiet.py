@@ -1,0 +1,56 @@
+"""TensorFlow starts without log lines on the page.
+
+While it is imported, and when it first lists its devices, TensorFlow's C++ code writes a handful of lines about
+processors and drivers straight to file descriptor 2.  JupyterLab shows them in the reader's first cell, no environment
+variable stops them all, and they differ on every machine.  So descriptor 2 is pointed elsewhere for just these moments.
+What fails still fails aloud: errors are Python exceptions, and those do not travel through descriptor 2.
+"""
+
+import contextlib
+import importlib.abc
+import importlib.util
+import os
+import sys
+
+
+def hold_back_start_up_lines():
+    """Arrange that `import tensorflow`, here or inside Keras, prints nothing.  Imports nothing itself; once is enough."""
+    if "tensorflow" in sys.modules or any(isinstance(f, _QuietTensorFlow) for f in sys.meta_path):
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the INFO and WARNING lines of later, such as XLA's
+    sys.meta_path.insert(0, _QuietTensorFlow())
+
+
+class _QuietTensorFlow(importlib.abc.MetaPathFinder):
+    """Finds TensorFlow where it is, and loads it with descriptor 2 held back."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            load = spec.loader.exec_module
+
+            def load_quietly(module):
+                with _descriptor_2_held_back():
+                    load(module)
+                    module.config.list_physical_devices()
+
+            spec.loader.exec_module = load_quietly
+        return spec
+
+
+@contextlib.contextmanager
+def _descriptor_2_held_back():
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
