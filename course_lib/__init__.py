@@ -5,8 +5,9 @@ landscapes      functions of two variables to walk on: value, gradient, minimum,
 problems        real handwritten digits, and the networks of the course
 models          fresh models by seed, fingerprints, and what two models have in common
 figures         one colour a rule; a few plots that draw on the axes you give them
-checks          what must hold for every rule, and the checkers of the exercises
-refresh         re-runs notebooks and saves them canonically (for authors)
+checks          what must hold for every rule that is told twice: check_rule
+exercises       the checkers of the exercises: grade
+notebooks       notebooks as files: re-run, saved canonically, compared with a stated tolerance (for authors)
 
 Importing course_lib loads neither Keras nor TensorFlow.  It only arranges that TensorFlow, whoever imports it
 later, starts without filling the page with log lines (course_lib.quiet).

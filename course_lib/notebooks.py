@@ -19,15 +19,22 @@ from pathlib import Path
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+]?\d+)?", re.IGNORECASE)
 
 
-def digest(notebook):
-    """A fingerprint of a notebook's code: what its outputs were made from."""
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return hashlib.blake2b("\0".join(code).encode(), digest_size=8).hexdigest()
+def digests(notebook):
+    """Fingerprints of a notebook's code and of its outputs, pictures included.
+
+    They are kept in the notebook: outputs belong to this code, and nobody has touched them since.
+    """
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    kept = {"code": [cell.source for cell in code], "outputs": [cell.outputs for cell in code]}
+    return {
+        name: hashlib.blake2b(json.dumps(what).encode(), digest_size=8).hexdigest()
+        for name, what in kept.items()
+    }
 
 
 def is_stale(notebook):
-    """Whether the code changed since the outputs were made."""
-    return notebook.metadata.get("code_digest") != digest(notebook)
+    """Whether code or outputs changed since the notebook was run by `refresh`."""
+    return notebook.metadata.get("digests") != digests(notebook)
 
 
 def canonical(notebook):
@@ -36,7 +43,7 @@ def canonical(notebook):
 
     notebook.metadata = nbformat.from_dict(
         {
-            "code_digest": notebook.metadata.get("code_digest", ""),
+            "digests": notebook.metadata.get("digests", {}),
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         }
@@ -90,8 +97,9 @@ def rerun(path):
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
-    notebook.metadata["code_digest"] = digest(notebook)
-    after = text_of(canonical(notebook))
+    notebook = canonical(notebook)
+    notebook.metadata["digests"] = digests(notebook)
+    after = text_of(notebook)
     if after != before:
         beside = path.with_suffix(".ipynb.new")
         beside.write_text(after, encoding="utf-8", newline="\n")
