@@ -43,23 +43,44 @@ def plot_path(ax, path, name, label=None, i=0):
     return ax
 
 
-def plot_curves(ax, curves, log=True):
+def plot_curves(ax, curves, log=True, first=1):
     """Curves by name, one value a step or an epoch, each labelled at its end.  Returns ax.
 
     curves    {name: values}; a rule's name gives its colour
     log       draw the values on a logarithmic axis
+    first     the number of the first step or epoch
     Raises ValueError for a dict with no curve.
     """
     if not curves:
         raise ValueError("`curves` is empty. Give at least one: {'adam': [0.9, 0.5, 0.3]}.")
     dashes = ("-", "--", "-.", ":")
     for i, (name, values) in enumerate(curves.items()):
-        (line,) = ax.plot(values, dashes[i % 4], color=colour(name, i), linewidth=1.8, label=name)
-        ax.annotate(
-            f" {name}", (len(values) - 1, values[-1]), color=line.get_color(), va="center"
-        )
+        at = np.arange(first, first + len(values))
+        ax.plot(at, values, dashes[i % 4], color=colour(name, i), linewidth=1.8, label=name)
     if log:
         ax.set_yscale("log")
     ax.margins(x=0.02)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.spines[["top", "right"]].set_visible(False)
+    _label_ends(ax, curves, first)
     return ax
+
+
+def _label_ends(ax, curves, first):
+    """Write each curve's name beside its end; names that would overlap are moved apart, a line's height each."""
+    ax.autoscale_view()
+    points = 72 / ax.figure.dpi
+    ends = {name: (first + len(values) - 1, values[-1]) for name, values in curves.items()}
+    heights = {name: ax.transData.transform(end)[1] * points for name, end in ends.items()}
+    lowest = -np.inf
+    for name in sorted(heights, key=heights.get):
+        at = max(heights[name], lowest)
+        lowest = at + 12
+        ax.annotate(
+            name,
+            ends[name],
+            xytext=(5, at - heights[name]),
+            textcoords="offset points",
+            color=colour(name, list(curves).index(name)),
+            va="center",
+        )

@@ -94,6 +94,7 @@ def rerun(path):
         timeout=300,
         kernel_name="python3",
         record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
@@ -169,7 +170,8 @@ def main():
             try:
                 changed = rerun(path)
             except Exception as error:
-                print(f"FAILED, left as it was\n{error}")
+                plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+                print(f"FAILED, left as it was\n{plain}")
                 failed += 1
             else:
                 took = f"{time.monotonic() - began:.0f} s"
