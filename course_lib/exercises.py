@@ -93,7 +93,9 @@ def step_downhill(answer):
     for w, learning_rate in [(3.0, 0.25), (-2.0, 0.125), (0.0, 0.5)]:
         seen = numbers(ask(answer, w, learning_rate), (), "the new w")
         if w and abs(seen) > abs(w):
-            raise NotYet(f"from w = {w:g} it went uphill, to {seen:g}: which way does the slope point?")
+            raise NotYet(
+                f"from w = {w:g} it went uphill, to {seen:g}: which way does the slope point?"
+            )
         hint = f"from w = {w:g} with learning rate {learning_rate:g} it went to {seen:g}; the slope of w² is 2w"
         same(seen, w - learning_rate * 2 * w, hint)
 
@@ -105,18 +107,22 @@ def make_model(answer):
     one, same_seed, other = (_model(ask(answer, seed), "make_model(seed)") for seed in (0, 0, 1))
     if one is same_seed or who_shares(one, same_seed):
         shared = who_shares(one, same_seed)
-        raise NotYet(f"two calls gave models that share {shared}: make every layer inside the function")
+        raise NotYet(
+            f"two calls gave models that share {shared}: make every layer inside the function"
+        )
     if fingerprint(one) != fingerprint(same_seed):
-        raise NotYet("two calls with the same seed gave different weights: use the seed before layers are made")
+        raise NotYet(
+            "two calls with the same seed gave different weights: use the seed before layers are made"
+        )
     if fingerprint(one) == fingerprint(other):
         raise NotYet("seeds 0 and 1 gave the same weights: let the seed decide")
 
 
 @exercise("01.2")
 def independent_copy(answer):
-    import keras
-
     from course_lib.models import fingerprint, who_shares
+
+    import keras
 
     original = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)])
     before = fingerprint(original)
@@ -146,9 +152,13 @@ def central_difference(answer):
     seen = numbers(ask(answer, bent, w.copy(), 1e-3), (2,), "the gradient")
     exact = np.array([3 * 4.0 + 5 * -1.0, 5 * 2.0])
     if not np.allclose(seen, exact, rtol=1e-2):
-        raise NotYet(f"at w = (2, -1) the slopes of w[0]³ + 5 w[0] w[1] are (7, 10); it says {seen.round(3)}")
+        raise NotYet(
+            f"at w = (2, -1) the slopes of w[0]³ + 5 w[0] w[1] are (7, 10); it says {seen.round(3)}"
+        )
     if not np.allclose(seen, exact, rtol=1e-5):
-        raise NotYet("the error is as large as h: look to both sides of w, and divide by the whole distance")
+        raise NotYet(
+            "the error is as large as h: look to both sides of w, and divide by the whole distance"
+        )
     where = w.copy()
     ask(answer, bent, where, 1e-3)
     if not np.array_equal(where, w):
@@ -166,7 +176,9 @@ def largest_learning_rate(answer):
         if np.isclose(seen, 2 / np.linalg.eigvalsh(hessian)[0]):
             raise NotYet("that is 2 over the smallest curvature: which direction gives way first?")
         if not np.isclose(seen, limit):
-            raise NotYet(f"for the Hessian {hessian.tolist()} it says {seen:g}; walk with that and see")
+            raise NotYet(
+                f"for the Hessian {hessian.tolist()} it says {seen:g}; walk with that and see"
+            )
 
 
 @exercise("03.1")
@@ -176,7 +188,9 @@ def batches(answer):
         parts = [np.asarray(part) for part in seen]
         every = np.concatenate(parts)
     except (TypeError, ValueError):
-        raise NotYet(f"it should hand back index arrays, one a batch; it handed back {_short(seen)}") from None
+        raise NotYet(
+            f"it should hand back index arrays, one a batch; it handed back {_short(seen)}"
+        ) from None
     if any(len(part) > 4 for part in parts):
         raise NotYet(f"a batch of 4 has {max(map(len, parts))} examples")
     if len(every) < 10:
@@ -192,10 +206,16 @@ def batches(answer):
 
 @exercise("03.2")
 def steps_taken(answer):
-    for examples, batch_size, epochs, steps in [(1000, 100, 3, 30), (1437, 128, 30, 360), (5, 8, 2, 2)]:
+    for examples, batch_size, epochs, steps in [
+        (1000, 100, 3, 30),
+        (1437, 128, 30, 360),
+        (5, 8, 2, 2),
+    ]:
         seen = numbers(ask(answer, examples, batch_size, epochs), (), "the number of steps")
         if seen != steps:
-            hint = "the last, smaller batch is a step too" if seen < steps else "count one epoch first"
+            hint = (
+                "the last, smaller batch is a step too" if seen < steps else "count one epoch first"
+            )
             asked = f"{examples} examples in batches of {batch_size}, {epochs} epochs"
             raise NotYet(f"{asked}: it says {seen:g}; {hint}")
 
@@ -210,7 +230,9 @@ def _optimizer(answer, **settings):
         return answer(**settings)
     except Exception as error:
         given = ", ".join(f"{name}={value}" for name, value in settings.items())
-        raise NotYet(f"{answer.__name__}({given}) raised {type(error).__name__}: {_short(error, str)}") from None
+        raise NotYet(
+            f"{answer.__name__}({given}) raised {type(error).__name__}: {_short(error, str)}"
+        ) from None
 
 
 def _after(optimizer, w, gradients):
@@ -252,7 +274,11 @@ def sign_sgd(answer):
     path = _after(_optimizer(answer, learning_rate=0.125), [1.0, -2.0, 3.0], [[4.0, -0.5, 0.0]] * 2)
     if np.allclose(path[0], [1.125, -2.125, 3.0]):
         raise NotYet("it walks uphill")
-    same(path[0], [0.875, -1.875, 3.0], "every coordinate should move by the learning rate, or not at all where g is 0")
+    same(
+        path[0],
+        [0.875, -1.875, 3.0],
+        "every coordinate should move by the learning rate, or not at all where g is 0",
+    )
     same(path[1], [0.75, -1.75, 3.0], "the second step differs from the first")
     path = _after(_optimizer(answer, learning_rate=0.5), [1.0], [[4.0]])
     same(path[0], [0.5], "the learning rate that it was given makes no difference")
@@ -268,7 +294,9 @@ def clipped_sgd(answer):
     same(path[0], [0.75, 1.0625, 1.25], "clip each entry of g to [-largest, largest], then step")
     if keras_registered_name(answer) == answer.__name__:
         raise NotYet("the class is not registered: a saved model could not find it")
-    _comes_back(_optimizer(answer, learning_rate=0.125, largest=2.0), largest=2.0, learning_rate=0.125)
+    _comes_back(
+        _optimizer(answer, learning_rate=0.125, largest=2.0), largest=2.0, learning_rate=0.125
+    )
 
 
 def keras_registered_name(cls):
@@ -287,7 +315,10 @@ def torch_momentum_step(answer):
         before = v.copy()
         v = 0.5 * v + g
         expected = w - learning_rate * v
-        new = pair(ask(answer, w, g, state, learning_rate=learning_rate, momentum=0.5), "w and the new state")
+        new = pair(
+            ask(answer, w, g, state, learning_rate=learning_rate, momentum=0.5),
+            "w and the new state",
+        )
         seen = numbers(new[0], (2,), "the new w")
         same(state["v"], before, "it changed the state that it was handed: hand back a new one")
         if not isinstance(new[1], dict) or "v" not in new[1]:
@@ -309,7 +340,9 @@ def look_ahead_step(answer):
         return np.array([1.0, 16.0]) * w
 
     w, v = np.array([-4.0, 2.0]), np.array([0.5, -1.0])
-    new = pair(ask(answer, gradient, w.copy(), v.copy(), learning_rate=0.0625, momentum=0.5), "w and v")
+    new = pair(
+        ask(answer, gradient, w.copy(), v.copy(), learning_rate=0.0625, momentum=0.5), "w and v"
+    )
     if not asked:
         raise NotYet("it never asked for the gradient")
     if len(asked) > 1:
@@ -318,8 +351,16 @@ def look_ahead_step(answer):
         raise NotYet("it asked for the gradient at w: look where the velocity will take you")
     same(asked[0], w + 0.5 * v, "the look-ahead point is w + momentum · v")
     expected = 0.5 * v - 0.0625 * np.array([1.0, 16.0]) * (w + 0.5 * v)
-    same(numbers(new[1], (2,), "v"), expected, "v should be momentum · v minus the learning rate times that gradient")
-    same(numbers(new[0], (2,), "w"), w + expected, "start from w, not from the look-ahead point, and add the new v")
+    same(
+        numbers(new[1], (2,), "v"),
+        expected,
+        "v should be momentum · v minus the learning rate times that gradient",
+    )
+    same(
+        numbers(new[0], (2,), "w"),
+        w + expected,
+        "start from w, not from the look-ahead point, and add the new v",
+    )
 
 
 @exercise("06.1")
@@ -359,7 +400,11 @@ def adagrad_with_decay(answer):
         expected = 0.5 / (1 + 0.25 * t)
         seen = float(optimizer.learning_rate)
         if t and np.isclose(seen, 0.5):
-            raise NotYet(f"after {t} steps the learning rate is still 0.5: Keras 3 ignores `decay`, with a warning")
+            raise NotYet(
+                f"at step {t} the learning rate is still 0.5: Keras 3 ignores `decay`, with a warning"
+            )
         if not np.isclose(seen, expected, rtol=1e-6):
-            raise NotYet(f"after {t} steps the learning rate is {seen:.4f}, and 0.5 / (1 + 0.25 · {t}) is {expected:.4f}")
+            raise NotYet(
+                f"at step {t} the learning rate is {seen:.4f}, and 0.5 / (1 + 0.25 · {t}) is {expected:.4f}"
+            )
         optimizer.apply([keras.ops.ones(1)], [variable])

@@ -20,8 +20,8 @@ SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9
 
 
 def colour(name, i=0):
-    """The colour of a rule; for anything else, the i-th spare one."""
-    return COLOURS.get(name, SPARE_COLOURS[i % len(SPARE_COLOURS)])
+    """The colour of a rule, by its name or a label that begins with it ("sgd at 0.4"); else the i-th spare one."""
+    return COLOURS.get(name.split(" ")[0], SPARE_COLOURS[i % len(SPARE_COLOURS)])
 
 
 def plot_landscape(ax, landscape):
@@ -84,3 +84,27 @@ def _label_ends(ax, curves, first):
             color=colour(name, list(curves).index(name)),
             va="center",
         )
+
+
+def main(path):
+    """Draw README's picture: four rules on their way through the ravine."""
+    from course_lib.landscapes import RAVINE, walk
+    from course_lib.optimizers import RULES
+
+    import matplotlib.pyplot as plt
+
+    rates = {"sgd": 0.12, "momentum": 0.03, "adagrad": 1.0, "adam": 0.5}
+    fig, axes = plt.subplots(2, 2, figsize=(9, 4.6), layout="constrained", sharex=True, sharey=True)
+    for ax, (name, learning_rate) in zip(axes.flat, rates.items(), strict=True):
+        more = {"momentum": 0.75} if name == "momentum" else {}
+        path_walked = walk(RULES[name], RAVINE, steps=40, learning_rate=learning_rate, **more)
+        plot_path(plot_landscape(ax, RAVINE), path_walked, name)
+        ax.set(xlabel="", ylabel="")
+        ax.set_title(RULES[name].name, loc="left", color=colour(name))
+    fig.savefig(path, dpi=120, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1])

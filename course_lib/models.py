@@ -53,7 +53,7 @@ class Shared:
         if not self:
             return "nothing"
         optimizer = "the optimizer" if self.optimizer else "no optimizer"
-        return f"{len(self.layers)} layers, {len(self.variables)} variables, {optimizer}"
+        return f"{_count(self.layers, 'layer')}, {_count(self.variables, 'variable')}, {optimizer}"
 
 
 def who_shares(model_a, model_b):
@@ -72,6 +72,10 @@ def who_shares(model_a, model_b):
         variables=tuple(v.path for v in model_a.weights if id(v) in variables_b),
         optimizer=optimizer is not None and optimizer is getattr(model_b, "optimizer", None),
     )
+
+
+def _count(things, name):
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _must_be_built(model, name):

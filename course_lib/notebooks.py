@@ -141,7 +141,9 @@ def all_notebooks():
 def main():
     import nbformat
 
-    parser = argparse.ArgumentParser("refresh", description="Re-run notebooks and save them canonically.")
+    parser = argparse.ArgumentParser(
+        "refresh", description="Re-run notebooks and save them canonically."
+    )
     parser.add_argument("paths", nargs="*", type=Path, help="these notebooks, changed or not")
     parser.add_argument("--all", action="store_true", help="every notebook, changed or not")
     parser.add_argument("--check", action="store_true", help="run nothing, name what is stale")
@@ -177,3 +179,7 @@ def main():
                 took = f"{time.monotonic() - began:.0f} s"
                 print(f"{'changed' if changed else 'the same'}, {took}")
     sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

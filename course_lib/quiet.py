@@ -17,7 +17,9 @@ def hold_back_start_up_lines():
     """Arrange that `import tensorflow`, here or inside Keras, prints nothing.  Imports nothing itself; once is enough."""
     if "tensorflow" in sys.modules or any(isinstance(f, _QuietTensorFlow) for f in sys.meta_path):
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the INFO and WARNING lines of later, such as XLA's
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "3"
+    )  # the INFO and WARNING lines of later, such as XLA's
     sys.meta_path.insert(0, _QuietTensorFlow())
 
 

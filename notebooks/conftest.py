@@ -1,8 +1,8 @@
 """nbval compares outputs to the letter; a cell tagged nbval-rtol=1e-3 or nbval-atol=0.02 gives its decimals that room."""
 
-from nbval.plugin import IPyNbCell
-
 from course_lib.notebooks import tolerance, with_stored_numbers
+
+from nbval.plugin import IPyNbCell
 
 
 def pytest_itemcollected(item):

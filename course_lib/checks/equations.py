@@ -25,7 +25,9 @@ def lines_of(text):
     text = unicodedata.normalize("NFD", text)  # ŝ is one character or two: make it two
     found = [line.split("←") for line in text.splitlines() if line.count("←") == 1]
     if not found:
-        raise ValueError("there is no line with ← to execute: write the equation into the docstring")
+        raise ValueError(
+            "there is no line with ← to execute: write the equation into the docstring"
+        )
     return [(_translated(letter), _translated(expression)) for letter, expression in found]
 
 

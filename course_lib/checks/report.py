@@ -7,7 +7,9 @@ class CheckFailed(AssertionError):
     """A property does not hold: what was seen, what was expected, what it does to a training run, where to read on."""
 
     def __init__(self, seen, expected, consequence, notebook):
-        super().__init__(f"{seen}, expected {expected}. In a training run: {consequence}. See {notebook}.")
+        super().__init__(
+            f"{seen}, expected {expected}. In a training run: {consequence}. See {notebook}."
+        )
 
 
 class DoesNotApply(Exception):

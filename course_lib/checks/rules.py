@@ -8,10 +8,10 @@ smallest mistake that we have seen in a published optimizer stands ten orders of
 import tempfile
 from pathlib import Path
 
+from course_lib.optimizers import Rule
+
 import keras
 import numpy as np
-
-from course_lib.optimizers import Rule
 
 from . import equations
 from .report import CheckFailed, DoesNotApply, Report

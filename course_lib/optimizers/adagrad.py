@@ -30,9 +30,7 @@ def step(w, g, state, *, learning_rate, epsilon):
 
 @keras.saving.register_keras_serializable("course_lib")
 class Adagrad(keras.Optimizer):
-    def __init__(
-        self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **kwargs
-    ):
+    def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **kwargs):
         check_hyperparameters(
             learning_rate=learning_rate,
             initial_accumulator_value=initial_accumulator_value,

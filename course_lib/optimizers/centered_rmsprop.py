@@ -53,9 +53,7 @@ class CenteredRMSprop(keras.Optimizer):
         learning_rate = ops.cast(learning_rate, w.dtype)
         self.assign(s, self.rho * s + (1 - self.rho) * g**2)
         self.assign(m, self.rho * m + (1 - self.rho) * g)
-        self.assign(
-            v, self.momentum * v - learning_rate * g / ops.sqrt(s - m**2 + self.epsilon)
-        )
+        self.assign(v, self.momentum * v - learning_rate * g / ops.sqrt(s - m**2 + self.epsilon))
         self.assign(w, w + v)
 
     def get_config(self):

@@ -125,4 +125,6 @@ def _floats(array, name):
         array = np.asarray(array)
         return array if array.dtype.kind == "f" else array.astype(float)
     except (TypeError, ValueError):
-        raise TypeError(f"`{name}` must be an array of floats. Received: {name}={array!r}.") from None
+        raise TypeError(
+            f"`{name}` must be an array of floats. Received: {name}={array!r}."
+        ) from None
