@@ -27,7 +27,7 @@ def digests(notebook):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     kept = {"code": [cell.source for cell in code], "outputs": [cell.outputs for cell in code]}
     return {
-        name: hashlib.blake2b(json.dumps(what).encode(), digest_size=8).hexdigest()
+        name: hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=8).hexdigest()
         for name, what in kept.items()
     }
 
@@ -98,7 +98,7 @@ def rerun(path):
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
-    notebook = canonical(notebook)
+    notebook = nbformat.reads(text_of(canonical(notebook)), as_version=4)  # as it will be read
     notebook.metadata["digests"] = digests(notebook)
     after = text_of(notebook)
     if after != before:

@@ -1,0 +1,43 @@
+"""The exercises of notebook 02, gradient descent by hand."""
+
+import numpy as np
+
+from .grading import NotYet, ask, exercise, numbers
+
+
+@exercise("02.1")
+def central_difference(answer):
+    def bent(w):
+        return w[0] ** 3 + 5 * w[0] * w[1]
+
+    w = np.array([2.0, -1.0])
+    seen = numbers(ask(answer, bent, w.copy(), 1e-3), (2,), "the gradient")
+    exact = np.array([3 * 4.0 + 5 * -1.0, 5 * 2.0])
+    if not np.allclose(seen, exact, rtol=1e-2):
+        raise NotYet(
+            f"at w = (2, -1) the slopes of w[0]³ + 5 w[0] w[1] are (7, 10); it says {seen.round(3)}"
+        )
+    if not np.allclose(seen, exact, rtol=1e-5):
+        raise NotYet(
+            "the error is as large as h: look to both sides of w, and divide by the whole distance"
+        )
+    where = w.copy()
+    ask(answer, bent, where, 1e-3)
+    if not np.array_equal(where, w):
+        raise NotYet("it changed the w that it was given: work on a copy")
+
+
+@exercise("02.2")
+def largest_learning_rate(answer):
+    for hessian, limit in [
+        (np.diag([1.0, 16.0]), 0.125),
+        (np.array([[8.5, -7.5], [-7.5, 8.5]]), 0.125),
+        (np.diag([4.0, 0.5, 2.0]), 0.5),
+    ]:
+        seen = numbers(ask(answer, hessian.copy()), (), "the learning rate")
+        if np.isclose(seen, 2 / np.linalg.eigvalsh(hessian)[0]):
+            raise NotYet("that is 2 over the smallest curvature: which direction gives way first?")
+        if not np.isclose(seen, limit):
+            raise NotYet(
+                f"for the Hessian {hessian.tolist()} it says {seen:g}; walk with that and see"
+            )
