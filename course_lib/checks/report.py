@@ -1,6 +1,9 @@
 """What a check says when it is done: passed, failed, or does not apply; and the table of many."""
 
+import textwrap
 from dataclasses import dataclass, field
+
+PAGE = 112  # characters: what a notebook shows in one row on a laptop
 
 
 class CheckFailed(AssertionError):
@@ -50,10 +53,11 @@ class Report:
 
     def __str__(self):
         width = max((len(name) for name, _, _ in self.rows), default=0)
-        lines = [
-            f"{outcome:<6}  {name.replace('_', ' '):<{width}}  {said}"
-            for name, outcome, said in self.rows
-        ]
+        lines = []
+        for name, outcome, said in self.rows:
+            first, *more = textwrap.wrap(said, max(40, PAGE - width - 10)) or [""]
+            lines.append(f"{outcome:<6}  {name.replace('_', ' '):<{width}}  {first}".rstrip())
+            lines += [" " * (width + 10) + rest for rest in more]
         verdict = f"{len(self.failed)} FAILED" if self.failed else "all is well"
         return "\n".join([self.subject, *lines, f"{len(self.rows)} checks: {verdict}"])
 

@@ -85,7 +85,7 @@ def the_numpy_step_leaves_its_inputs_alone(rule):
                 "the step remembers something outside the state that it is handed",
                 "notebook 06, where state lives",
             )
-    return "weights, gradient and state unchanged; asked twice, the same answer"
+    return "inputs unchanged; asked twice, the same answer"
 
 
 def keras_equals_numpy(rule):
@@ -191,7 +191,7 @@ def keras_equals_its_builtin_twin(rule):
     return f"{STEPS} steps{' with ' + stated if stated else ''}: equal to {TOLERANCE:.0e}"
 
 
-def the_difference_from_its_builtin_twin_is_the_declared_one(rule):
+def differs_from_its_builtin_twin_as_declared(rule):
     """Where Keras writes the equation differently, its line is executed too, and explains the whole difference.
     Otherwise "a matter of convention" is a guess."""
     _needs_a_twin(rule)
@@ -297,7 +297,7 @@ def training_resumes_after_saving(rule):
                 "the curve has a kink at each restart, and the result is another one",
                 "notebook 06, where state lives",
             )
-    return "2 epochs, save, load, 2 epochs = 4 epochs: difference 0.0"
+    return "2 epochs, save, load, 2 more = 4: difference 0.0"
 
 
 # In the order in which they are read; the first failure is usually the cause of the later ones.
@@ -308,7 +308,7 @@ RULE_CHECKS = (
     keras_is_the_same_eager_in_a_graph_and_compiled,
     slots_are_named_like_the_numpy_state,
     keras_equals_its_builtin_twin,
-    the_difference_from_its_builtin_twin_is_the_declared_one,
+    differs_from_its_builtin_twin_as_declared,
     the_configuration_comes_back,
     training_resumes_after_saving,
 )

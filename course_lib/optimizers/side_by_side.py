@@ -4,6 +4,9 @@ import ast
 import inspect
 import textwrap
 from difflib import SequenceMatcher
+from itertools import zip_longest
+
+COLUMN = 54  # characters: two columns fit a notebook's page on a laptop
 
 
 def side_by_side(left, right):
@@ -25,8 +28,18 @@ def side_by_side(left, right):
             pairs += zip(here, there, strict=True)
         else:
             pairs += [(row, "") for row in here] + [("", row) for row in there]
-    width = max(len(row) for row, _ in pairs)
-    return "\n".join(f"{a:<{width}}  |  {b}".rstrip() for a, b in reversed(pairs))
+    width = min(COLUMN, max(len(row) for row, _ in pairs))
+    rows = [
+        f"{a:<{width}}  |  {b}".rstrip()
+        for pair in reversed(pairs)
+        for a, b in zip_longest(*map(_folded, pair), fillvalue="")
+    ]
+    return "\n".join(rows)
+
+
+def _folded(row):
+    """A row as one line or, where it is longer than a column of the page, as several."""
+    return textwrap.wrap(row, COLUMN, subsequent_indent="    ", break_long_words=False)
 
 
 def _rows(function):
