@@ -49,10 +49,13 @@ def plot_curves(ax, curves, log=True, first=1):
     curves    {name: values}; a rule's name gives its colour
     log       draw the values on a logarithmic axis
     first     the number of the first step or epoch
-    Raises ValueError for a dict with no curve.
+    Raises ValueError for a dict with no curve, and for a curve with no values.
     """
     if not curves:
         raise ValueError("`curves` is empty. Give at least one: {'adam': [0.9, 0.5, 0.3]}.")
+    for name, values in curves.items():
+        if not len(values):
+            raise ValueError(f"`curves`: {name!r} has no values. Give at least one.")
     dashes = ("-", "--", "-.", ":")
     for i, (name, values) in enumerate(curves.items()):
         at = np.arange(first, first + len(values))
@@ -62,15 +65,19 @@ def plot_curves(ax, curves, log=True, first=1):
     ax.margins(x=0.02)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.spines[["top", "right"]].set_visible(False)
-    _label_ends(ax, curves, first)
+    _label_ends(ax, {name: np.asarray(v, float) for name, v in curves.items()}, first, log)
     return ax
 
 
-def _label_ends(ax, curves, first):
-    """Write each curve's name beside its end; names that would overlap are moved apart, a line's height each."""
+def _label_ends(ax, curves, first, log):
+    """Write each curve's name where it is last seen; names that would overlap are moved apart, a line's height each."""
     ax.autoscale_view()
     points = 72 / ax.figure.dpi
-    ends = {name: (first + len(values) - 1, values[-1]) for name, values in curves.items()}
+    ends = {}
+    for name, values in curves.items():
+        seen = np.flatnonzero(np.isfinite(values) & ((values > 0) | (not log)))
+        if len(seen):
+            ends[name] = first + seen[-1], values[seen[-1]]
     heights = {name: ax.transData.transform(end)[1] * points for name, end in ends.items()}
     lowest = -np.inf
     for name in sorted(heights, key=heights.get):

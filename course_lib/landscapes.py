@@ -63,8 +63,11 @@ def walk(rule, landscape, *, steps, start=None, **hyper):
     """
     if not isinstance(steps, int | np.integer) or steps < 1:
         raise ValueError(f"`steps` must be a whole number above 0. Received: steps={steps!r}.")
-    w = np.array(landscape.start if start is None else start, float)
-    if w.shape != (2,):
+    try:
+        w = np.array(landscape.start if start is None else start, float)
+    except (TypeError, ValueError):
+        w = None
+    if w is None or w.shape != (2,):
         raise ValueError(f"`start` must be a point, two numbers. Received: start={start!r}.")
     path, state = [w], rule.init(w, **hyper)
     for _ in range(steps):

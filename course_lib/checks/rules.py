@@ -45,7 +45,7 @@ def the_equation_is_the_numpy_step(rule):
     w, gradients = _weights_and_gradients((7,))
     state = rule.init(w, **rule.settings)
     for t, g in enumerate(gradients, 1):
-        told = equations.execute(lines, w=w, g=g, **state, **rule.settings)
+        told = equations.execute(lines, w=w, g=g, **state, **rule.all_settings)
         w, state = rule.step(w, g, state, **rule.settings)
         for letter, value in {"w": w, **state}.items():
             _must_agree(
@@ -63,28 +63,29 @@ def the_numpy_step_leaves_its_inputs_alone(rule):
     """`step` hands back new arrays, and asked twice it answers the same.  Otherwise a saved state changes afterwards."""
     w, gradients = _weights_and_gradients((7,))
     state = rule.init(w, **rule.settings)
-    w, state = rule.step(w, gradients[0], state, **rule.settings)
-    given = {"w": w, "g": gradients[1], **state}
-    before = {name: np.array(value, copy=True) for name, value in given.items()}
-    first = rule.step(w, gradients[1], state, **rule.settings)
-    for name in given:
-        if not np.array_equal(before[name], given[name]):
-            raise CheckFailed(
-                f"step changed the {name} that it was given",
-                "new arrays to be handed back",
-                "a state that was put aside, for a restart or for a comparison, moves on by itself",
-                "notebook 06, where state lives",
-            )
-    again = rule.step(w, gradients[1], state, **rule.settings)
-    for name in ["w", *state]:
-        one, two = ({"w": w, **state}[name] for w, state in (first, again))
-        if not np.array_equal(one, two):
-            raise CheckFailed(
-                f"asked twice, step gave two different {name}",
-                "the same answer to the same question",
-                "the step remembers something outside the state that it is handed",
-                "notebook 06, where state lives",
-            )
+    for g in gradients:
+        given = {"w": w, "g": g, **state}
+        before = {name: np.array(value, copy=True) for name, value in given.items()}
+        first = rule.step(w, g, state, **rule.settings)
+        for name in given:
+            if not np.array_equal(before[name], given[name]):
+                raise CheckFailed(
+                    f"step changed the {name} that it was given",
+                    "new arrays to be handed back",
+                    "a state that was put aside, for a restart or for a comparison, moves on by itself",
+                    "notebook 06, where state lives",
+                )
+        again = rule.step(w, g, state, **rule.settings)
+        for name in ["w", *state]:
+            one, two = ({"w": w, **state}[name] for w, state in (first, again))
+            if not np.array_equal(one, two):
+                raise CheckFailed(
+                    f"asked twice, step gave two different {name}",
+                    "the same answer to the same question",
+                    "the step remembers something outside the state that it is handed",
+                    "notebook 06, where state lives",
+                )
+        w, state = first
     return "inputs unchanged; asked twice, the same answer"
 
 
@@ -160,6 +161,13 @@ def slots_are_named_like_the_numpy_state(rule):
         )
     for name in names:
         for slot, variable in zip(getattr(optimizer, name), variables, strict=True):
+            if not slot.name.endswith(f"_{name}"):
+                raise CheckFailed(
+                    f"the optimizer's {name} is the slot named {slot.name}",
+                    f"a name that ends in _{name}",
+                    "whoever inspects a saved file reads one quantity for another",
+                    "notebook 06, where state lives",
+                )
             if (slot.shape, slot.dtype) != (variable.shape, variable.dtype):
                 raise CheckFailed(
                     f"slot {name} has shape {slot.shape} and dtype {slot.dtype}",
@@ -174,7 +182,8 @@ def keras_equals_its_builtin_twin(rule):
     """The class takes the path of Keras's own class, under the settings that the rule states.  Otherwise it is no
     drop-in replacement."""
     _needs_a_twin(rule)
-    settings = {**rule.settings, **rule.agree_when}
+    agreed = rule.agree_when if rule.dialect else {}  # no difference declared: none allowed
+    settings = {**rule.all_settings, **agreed}
     _, ours = _keras_run(rule.keras_class(**settings))
     _, theirs = _keras_run(rule.builtin(**settings))
     for t, (one, other) in enumerate(zip(ours, theirs, strict=True)):
@@ -187,7 +196,7 @@ def keras_equals_its_builtin_twin(rule):
                 "replacing one by the other changes the result",
                 "this rule's notebook",
             )
-    stated = ", ".join(f"{name} = {value:g}" for name, value in rule.agree_when.items())
+    stated = ", ".join(f"{name} = {value:g}" for name, value in agreed.items())
     return f"{STEPS} steps{' with ' + stated if stated else ''}: equal to {TOLERANCE:.0e}"
 
 
@@ -204,7 +213,7 @@ def differs_from_its_builtin_twin_as_declared(rule):
         w, gradients = _weights_and_gradients(shape, i)
         state = rule.init(w, **rule.settings)
         for t, g in enumerate(gradients):
-            told = equations.execute(lines, w=w, g=g, **state, **rule.settings)
+            told = equations.execute(lines, w=w, g=g, **state, **rule.all_settings)
             w, state = told["w"], {name: told[name] for name in state}
             _must_agree(
                 theirs[t][i],

@@ -10,8 +10,10 @@ def central_difference(answer):
     def bent(w):
         return w[0] ** 3 + 5 * w[0] * w[1]
 
-    w = np.array([2.0, -1.0])
-    seen = numbers(ask(answer, bent, w.copy(), 1e-3), (2,), "the gradient")
+    w, given = np.array([2.0, -1.0]), np.array([2.0, -1.0])
+    seen = numbers(ask(answer, bent, given, 1e-3), (2,), "the gradient")
+    if not np.array_equal(given, w):
+        raise NotYet("it changed the w that it was given: work on a copy")
     exact = np.array([3 * 4.0 + 5 * -1.0, 5 * 2.0])
     if not np.allclose(seen, exact, rtol=1e-2):
         raise NotYet(
@@ -21,10 +23,6 @@ def central_difference(answer):
         raise NotYet(
             "the error is as large as h: look to both sides of w, and divide by the whole distance"
         )
-    where = w.copy()
-    ask(answer, bent, where, 1e-3)
-    if not np.array_equal(where, w):
-        raise NotYet("it changed the w that it was given: work on a copy")
 
 
 @exercise("02.2")

@@ -28,6 +28,8 @@ def grade(number, answer):
         EXERCISES[number](answer)
     except NotYet as missing:
         print(f"{number}  not yet: {missing}")
+    except Exception as error:  # the answer's, where no checker expected one
+        print(f"{number}  not yet: it raised {type(error).__name__}: {short(error, str)}")
     else:
         print(f"{number}  correct")
 

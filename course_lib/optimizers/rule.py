@@ -29,10 +29,9 @@ def check_hyperparameters(**given):
         if name not in RANGES or (name == "learning_rate" and callable(value)):
             continue
         wanted, is_sound = RANGES[name]
-        try:
-            entries = np.ravel(np.asarray(value, float))
-        except (TypeError, ValueError):
-            raise TypeError(f"`{name}` must be {wanted}. Received: {name}={value!r}.") from None
+        entries = np.ravel(value)
+        if entries.dtype.kind not in "fiu":
+            raise TypeError(f"`{name}` must be {wanted}. Received: {name}={value!r}.")
         if entries.size == 0:
             raise ValueError(f"`{name}` is empty. Received: {name}={value!r}. Give at least one.")
         if not all(is_sound(entry) for entry in entries):
@@ -69,6 +68,11 @@ class Rule:
     def equation(self):
         """The rule's docstring: its ← lines are the equation."""
         return self.numpy.__doc__ or ""
+
+    @property
+    def all_settings(self):
+        """The settings, and the defaults of those hyper-parameters that they leave out."""
+        return {**self.hyperparameters, **self.settings}
 
     @property
     def hyperparameters(self):
@@ -122,9 +126,9 @@ def _keywords(function):
 
 def _floats(array, name):
     try:
-        array = np.asarray(array)
-        return array if array.dtype.kind == "f" else array.astype(float)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"`{name}` must be an array of floats. Received: {name}={array!r}."
-        ) from None
+        given = np.asarray(array)
+    except ValueError:  # rows of different lengths
+        given = np.empty(0, object)
+    if given.dtype.kind not in "fiu":
+        raise TypeError(f"`{name}` must be an array of floats. Received: {name}={array!r}.")
+    return given if given.dtype.kind == "f" else given.astype(float)

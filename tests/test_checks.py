@@ -1,0 +1,440 @@
+"""The checks pass for every rule of the course, and fail for every mistake that we could think of."""
+
+import ast
+import inspect
+import itertools
+import re
+from dataclasses import replace
+from functools import cache
+from types import ModuleType, SimpleNamespace
+
+import course_lib  # noqa: F401
+from course_lib.checks import RULE_CHECKS, CheckFailed, DoesNotApply, Report, check_rule, equations
+from course_lib.checks import rules as checks
+from course_lib.optimizers import RULES
+
+import keras
+import numpy as np
+import pytest
+
+every_rule = pytest.mark.parametrize("name", RULES)
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # within Keras
+
+
+# ---- Every rule of the course passes ----
+
+
+@cache
+def report_of(name):
+    return check_rule(RULES[name])
+
+
+@every_rule
+def test_every_rule_passes(name):
+    report = report_of(name)
+    assert report.passed, str(report)
+    assert [check for check, _, _ in report.rows] == [check.__name__ for check in RULE_CHECKS]
+
+
+@pytest.mark.parametrize(
+    "i", range(len(RULE_CHECKS)), ids=[check.__name__ for check in RULE_CHECKS]
+)
+@every_rule
+def test_every_check_of_every_rule_passes_or_says_why_it_does_not_apply(name, i):
+    check, outcome, said = report_of(name).rows[i]
+    if check == "differs_from_its_builtin_twin_as_declared" and not RULES[name].dialect:
+        assert (outcome, said) == ("n/a", "the rule declares no difference")
+    else:
+        assert outcome == "passed", said
+
+
+def test_three_rules_declare_a_difference_from_their_twin():
+    assert [name for name in RULES if RULES[name].dialect] == ["adagrad", "adam", "amsgrad"]
+
+
+# ---- Mutants: every small mistake in one of the tellings is caught ----
+
+SERIAL = itertools.count()
+
+
+def rule_told_by(source, name):
+    """The rule that a file of course_lib/optimizers with this source would tell."""
+    module = ModuleType(f"mutant_{next(SERIAL)}")
+    module.__package__ = "course_lib.optimizers"
+    # registered under a name of its own, or else Keras would load the mutant where it should load the rule
+    source = source.replace('serializable("course_lib")', f'serializable("{module.__name__}")')
+    exec(compile(source, module.__name__, "exec"), vars(module))
+    return replace(RULES[name], numpy=module, keras_class=getattr(module, RULES[name].name))
+
+
+# A mutant is done with at the first check that fails.
+QUICKEST_FIRST = (
+    checks.the_equation_is_the_numpy_step,
+    checks.the_numpy_step_leaves_its_inputs_alone,
+    checks.the_configuration_comes_back,
+    checks.keras_equals_numpy,
+    checks.slots_are_named_like_the_numpy_state,
+    checks.training_resumes_after_saving,
+    checks.keras_is_the_same_eager_in_a_graph_and_compiled,
+    checks.keras_equals_its_builtin_twin,
+    checks.differs_from_its_builtin_twin_as_declared,
+)
+
+
+def first_failure(rule):
+    """What the first check that fails says; None if none does."""
+    for check in QUICKEST_FIRST:
+        report = Report(rule.name)
+        report.run(check, rule)
+        if not report.passed:
+            return report.failed[check.__name__]
+
+
+# (what stands there, what stands there in the mutant); every place in the text makes one mutant
+IN_THE_EQUATION = [
+    (r"\+", "−"),
+    (r"−", "+"),
+    (r"·", "/"),
+    (r"/", "·"),
+    (r"1 − ", ""),
+    (r"learning_rate · ", ""),
+    (r"²", ""),
+    (r"ᵗ", ""),
+    (r"√", ""),
+    (r"max", "min"),
+    (r" \+ epsilon", ""),
+    (r"\(√\((.{1,2})\) \+ epsilon\)", r"√(\1 + epsilon)"),  # epsilon moves under the root
+    (r"√\((s|s − m²) \+ epsilon\)", r"(√(\1) + epsilon)"),  # and out from under it
+    (r"← t \+ 1", "← 1"),
+    (r"(?m)^    .{1,2} ← .*\n", ""),  # the line is missing
+]
+IN_PYTHON = [
+    (r" \+ ", " - "),
+    (r" - ", " + "),
+    (r" \* ", " / "),
+    (r" / ", " * "),
+    (r"1 - ", ""),
+    (r"learning_rate \* ", ""),
+    (r"\*\*2", ""),
+    (r"\*\*t", ""),
+    (r"(np|ops)\.sqrt", ""),
+    (r"maximum", "minimum"),
+    (r" \+ (self\.)?epsilon", ""),
+    (r"\((\w+\.sqrt)\((\w+)\) \+ ([\w.]+)\)", r"\1(\2 + \3)"),  # epsilon moves under the root
+    (r"(\w+\.sqrt)\((s|s - m\*\*2) \+ ([\w.]+)\)", r"(\1(\2) + \3)"),  # and out from under it
+]
+IN_NUMPY = [
+    *IN_PYTHON,
+    (r"= t \+ 1", "= 1"),
+    (r"(?m)^    ([wsmv]) = (?!state)", r"    \1[...] = "),  # in place
+    (r"(?m)^    ([wsmv]) = \1 \+", r"    \1 +="),
+    (r'"([smvt])": \1\b', r'"\1": state["\1"]'),  # the old one is handed back
+    (r"zeros_like", "ones_like"),
+    (r"full_like\(w, \w+\)", "zeros_like(w)"),
+    (r'"t": 0', '"t": 1'),
+]
+IN_KERAS = [
+    *IN_PYTHON,
+    (r"self\.iterations \+ 1", "1"),
+    (r"self\.assign\((\w), (.*)\)\n", r"\1 = \2\n"),  # a local name in place of the variable
+    (r"(?s)self\.assign\(.*?\)\n(?=        \w|\n)", "pass\n"),  # forgotten
+    (r"self\.([smv])\[[^]]*\]", r"self.\1[0]"),  # one slot for all variables
+    (
+        r"self\.([smv])\[[^]]*\]",
+        r"{s.shape: s for s in self.\1}[variable.shape]",
+    ),  # or for all of a shape
+]
+IN_THE_CONTRACT = [
+    (r"\*\*super\(\)\.get_config\(\),", ""),
+    (r'(, )?"(\w+)": self\.\2(?(1)|,)', ""),  # left out of the configuration
+    (r'"(\w+)": self\.\1', r'"\1": 0.375'),
+    (r"(?m)self\.(\w+) = \1$", r"self.\1 = 0.375"),  # whatever the constructor was given
+    (r"super\(\)\.__init__\(learning_rate", "super().__init__(0.375"),
+    (r"initializer=start", "initializer='ones'"),
+    (r'(variables, )"\w"', r'\1"x"'),  # a slot of another name
+    (r'"(\w)", "(\w)"', r'"\2", "\1"'),  # two slots of each other's name
+    # one slot for two letters
+    (r'(self\.add.*\["(\w)", "(\w)".*)\n', r"\1\n        self.\2 = self.\3\n"),
+    (r"super\(\)\.build.*\n", r"\g<0>        self.add_optimizer_variables(variables, 'x')\n"),
+]
+TELLINGS = {
+    "equation": IN_THE_EQUATION,
+    "numpy": IN_NUMPY,
+    "keras": IN_KERAS,
+    "contract": IN_THE_CONTRACT,
+}
+
+
+def rows_of(source, telling):
+    """The numbers of the rows in which a rule's file tells it."""
+    tree = ast.parse(source)
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    bodies = {
+        "numpy": [functions["init"], functions["step"]],
+        "keras": [functions["update_step"]],
+        "contract": [functions[f] for f in ("__init__", "build", "get_config") if f in functions],
+    }
+    if telling == "equation":
+        return [
+            n for n, row in enumerate(source.splitlines(), 1) if re.match(r"    .{1,2} ← ", row)
+        ]
+    return [n for f in bodies[telling] for n in range(f.body[0].lineno, f.end_lineno + 1)]
+
+
+def mutants(source, telling, hyperparameters):
+    """(the row and what became of it, the source with it): every mutant of one telling."""
+    replacements = list(TELLINGS[telling])
+    for one, other in [("beta_1", "beta_2"), ("rho", "momentum")]:
+        if telling != "contract" and {one, other} <= set(hyperparameters):
+            replacements += [(one, other), (other, one)]
+    rows, seen = rows_of(source, telling), {source}
+    for there, instead in replacements:
+        for match in re.finditer(there, source):
+            row = source.count("\n", 0, match.start()) + 1
+            mutant = source[: match.start()] + match.expand(instead) + source[match.end() :]
+            if row in rows and mutant not in seen:
+                seen.add(mutant)
+                yield f"{source.splitlines()[row - 1]}  =>  {mutant.splitlines()[row - 1]}", mutant
+
+
+@pytest.fixture
+def three_steps(monkeypatch):
+    """Twin runs of three steps instead of fifty: a mistake that shows in three needs no more."""
+    monkeypatch.setattr(checks, "STEPS", 3)
+
+
+@pytest.mark.parametrize("telling", TELLINGS)
+@every_rule
+def test_every_mutant_is_caught(name, telling, three_steps):
+    rule = RULES[name]
+    survivors = []
+    for change, source in mutants(inspect.getsource(rule.numpy), telling, rule.hyperparameters):
+        with np.errstate(all="ignore"):  # mutants divide by zero
+            said = first_failure(rule_told_by(source, name))
+        if said is None:
+            survivors.append(change)
+        else:
+            assert ", expected " in said or said.startswith("it raised "), said
+    assert not survivors, "\n".join(survivors)
+
+
+@every_rule
+def test_every_telling_has_its_mutants(name):
+    rule = RULES[name]
+    source = inspect.getsource(rule.numpy)
+    counts = {t: len(list(mutants(source, t, rule.hyperparameters))) for t in TELLINGS}
+    assert min(counts.values()) >= 1 and sum(counts.values()) >= 10, counts
+
+
+def test_a_source_without_a_mistake_passes_every_check(three_steps):
+    assert set(QUICKEST_FIRST) == set(RULE_CHECKS)
+    source = inspect.getsource(RULES["momentum"].numpy)
+    assert first_failure(rule_told_by(source, "momentum")) is None
+
+
+# ---- Mistakes that need more than a replacement ----
+
+
+@pytest.mark.parametrize(
+    "name", ["sgd", "adam"]
+)  # without state and with it; each costs a training run
+def test_a_class_that_is_not_registered_is_caught(name, three_steps):
+    registered = inspect.getsource(RULES[name].numpy)
+    source = re.sub(r"@keras\.saving\.register.*\n", "", registered)
+    assert source != registered
+    complaint = "expected a class registered with @keras.saving.register_keras_serializable"
+    assert complaint in first_failure(rule_told_by(source, name))
+
+
+def test_a_step_count_kept_in_a_python_attribute_is_caught_in_a_graph(three_steps):
+    source = inspect.getsource(RULES["adam"].numpy)
+    counted = source.replace(
+        "ops.cast(self.iterations + 1, w.dtype)",
+        f"ops.cast((self.calls + {len(checks.SHAPES)}) // {len(checks.SHAPES)}, w.dtype); self.calls += 1",
+    ).replace("super().build(variables)", "super().build(variables); self.calls = 0")
+    rule = rule_told_by(counted, "adam")
+    checks.keras_equals_numpy(rule)  # eagerly nothing shows
+    with pytest.raises(CheckFailed, match="in a graph, after step 2"):
+        checks.keras_is_the_same_eager_in_a_graph_and_compiled(rule)
+
+
+def test_a_step_that_remembers_its_calls_is_caught():
+    calls = itertools.count()
+    sgd = RULES["sgd"]
+
+    def step(w, g, state, *, learning_rate):
+        return w - learning_rate * g + next(calls), {}
+
+    with pytest.raises(CheckFailed, match="asked twice, step gave two different w"):
+        checks.the_numpy_step_leaves_its_inputs_alone(
+            replace(sgd, numpy=SimpleNamespace(init=sgd.numpy.init, step=step))
+        )
+
+
+@pytest.mark.parametrize(
+    "name, wrong, complaint",
+    [
+        ("momentum", dict(builtin=RULES["nesterov"].builtin), "from the w of Keras's own class"),
+        ("adam", dict(agree_when={}), "from the w of Keras's own class"),
+        ("adam", dict(dialect=""), "from the w of Keras's own class"),
+        ("adam", dict(dialect="w ← w − m̂ / √(v̂ + epsilon)"), "what the declared dialect gives"),
+        ("sgd", dict(dialect="w ← w − learning_rate · g"), "a difference of more than 1e-3"),
+    ],
+)
+def test_a_wrong_word_about_the_builtin_twin_is_caught(name, wrong, complaint, three_steps):
+    report = Report(name)
+    for check in RULE_CHECKS:
+        if "twin" in check.__name__:
+            report.run(check, replace(RULES[name], **wrong))
+    (said,) = report.failed.values()
+    assert complaint in said
+
+
+def test_without_a_builtin_twin_two_checks_do_not_apply():
+    alone = replace(RULES["adam"], builtin=None)
+    for check in RULE_CHECKS:
+        if "twin" in check.__name__:
+            with pytest.raises(DoesNotApply, match="Keras has no such class of its own"):
+                check(alone)
+
+
+def test_graphs_are_asked_of_tensorflow_alone(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(DoesNotApply, match="the backend is jax"):
+        checks.keras_is_the_same_eager_in_a_graph_and_compiled(RULES["sgd"])
+
+
+def test_settings_that_are_left_out_take_their_defaults_in_the_equation_too(three_steps):
+    checks.the_equation_is_the_numpy_step(
+        replace(RULES["adam"], settings=dict(learning_rate=0.125))
+    )
+
+
+# ---- Reports ----
+
+
+@pytest.mark.parametrize("thing", ["adagrad", RULES["adagrad"].keras_class, None], ids=repr)
+def test_what_is_no_rule_is_refused(thing):
+    with pytest.raises(TypeError, match="`rule` must be a Rule") as refusal:
+        check_rule(thing)
+    assert f"Received: {thing!r}" in str(refusal.value)
+
+
+def holds(rule):
+    return "equal"
+
+
+def does_not_hold(rule):
+    raise CheckFailed("w is 3", "2", "it diverges", "notebook 04")
+
+
+def breaks(rule):
+    return 1 / 0
+
+
+def is_silent(rule):
+    raise DoesNotApply("nothing to say")
+
+
+def test_a_check_that_raises_becomes_a_failed_row():
+    report = Report("mine")
+    for check in (breaks, holds):
+        report.run(check, None)
+    assert report.rows == [
+        ("breaks", "FAILED", "it raised ZeroDivisionError: division by zero"),
+        ("holds", "passed", "equal"),
+    ]
+
+
+def test_a_report_passes_if_no_check_failed():
+    report = Report("mine")
+    for check in (holds, is_silent):
+        report.run(check, None)
+    assert report.passed and report.failed == {}
+    report.run(does_not_hold, None)
+    assert not report.passed
+    assert report.failed == {
+        "does_not_hold": "w is 3, expected 2. In a training run: it diverges. See notebook 04."
+    }
+
+
+def test_a_report_reads_as_a_table():
+    report = Report("mine")
+    for check in (holds, is_silent, does_not_hold):
+        report.run(check, None)
+    assert (
+        str(report)
+        == repr(report)
+        == (
+            "mine\n"
+            "passed  holds          equal\n"
+            "n/a     is silent      nothing to say\n"
+            "FAILED  does not hold  w is 3, expected 2. In a training run: it diverges. See notebook 04.\n"
+            "3 checks: 1 FAILED"
+        )
+    )
+    assert str(report_of("sgd")).endswith("\n9 checks: all is well")
+
+
+def test_a_long_row_is_folded_under_itself():
+    def says_much(rule):
+        return "word " * 50
+
+    report = Report("mine")
+    report.run(says_much, None)
+    _, first, *more, _ = str(report).splitlines()
+    start = first.index("word")
+    assert more and all(len(row) <= 112 for row in (first, *more))  # what a laptop shows
+    assert all(row.index("word") == start for row in more)
+    assert " ".join(row[start:] for row in (first, *more)).split() == ["word"] * 50
+
+
+def test_an_interrupt_is_no_failed_check():
+    def interrupted(rule):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Report("mine").run(interrupted, None)
+
+
+# ---- Equations ----
+
+
+def test_a_text_without_an_equation_is_refused():
+    with pytest.raises(ValueError, match="no line with ←"):
+        equations.lines_of("Adagrad: a coordinate that has travelled far takes smaller steps.")
+
+
+@pytest.mark.parametrize(
+    "printed, python",
+    [
+        ("m̂ ← m / (1 − beta_1ᵗ)", ("m_hat", "m / (1 - beta_1**t)")),  # m and a hat: two characters
+        ("ŝ ← s / (1 − beta_2ᵗ)", ("s_hat", "s / (1 - beta_2**t)")),  # one character
+        ("    s ← rho · s + √(g²) − g³", ("s", "rho * s + sqrt(g**2) - g**3")),
+    ],
+)
+def test_the_notation_becomes_python(printed, python):
+    assert equations.lines_of(printed) == [python]
+
+
+def test_prose_and_lines_with_two_arrows_are_no_equations():
+    text = "A rule.\n\n    v ← g\n    w ← w − v\n\nNB: others write v ← −g and w ← w + v."
+    assert equations.lines_of(text) == [("v", "g"), ("w", "w - v")]
+
+
+def test_lines_are_executed_one_under_the_other():
+    lines = equations.lines_of("s ← s + g²\nw ← w − g / √(s)")
+    # s = 7 + 3² = 16, w = 1 - 3 / 4
+    assert equations.execute(lines, w=1.0, g=3.0, s=7.0) == {"w": 0.25, "g": 3.0, "s": 16.0}
+
+
+def test_an_equation_reaches_nothing_but_arithmetic():
+    with pytest.raises(NameError, match="open"):
+        equations.execute(equations.lines_of("w ← open(g)"), w=1.0, g=1.0)
+
+
+def test_a_dialect_replaces_the_lines_that_it_speaks_and_no_other():
+    lines = equations.lines_of("s ← s + g\nw ← w − s")
+    assert equations.in_dialect(lines, "w ← w + s") == [("s", "s + g"), ("w", "w + s")]

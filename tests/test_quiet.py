@@ -1,0 +1,80 @@
+"""Importing the course loads nothing heavy, and TensorFlow starts without a word; what comes after is heard."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import textwrap
+
+from course_lib import quiet
+
+import pytest
+
+
+def run(code, **environment):
+    """(stdout, stderr) of a fresh Python, at the level of descriptors, where TensorFlow writes."""
+    kept = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env=kept | environment,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
+
+
+HEAVY = "print([name for name in ('keras', 'tensorflow', 'jax', 'torch') if name in sys.modules])"
+
+
+def test_importing_the_course_loads_neither_keras_nor_tensorflow():
+    assert run(f"import sys, course_lib; {HEAVY}") == ("[]\n", "")
+
+
+def test_the_modules_that_need_only_numpy_load_neither_keras_nor_tensorflow():
+    light = "landscapes, problems, figures, exercises, notebooks"
+    assert run(f"import sys; from course_lib import {light}; {HEAVY}") == ("[]\n", "")
+
+
+def test_keras_starts_without_a_word_and_later_words_are_heard():
+    code = """
+        import os, sys
+        import course_lib
+        import keras
+        keras.ops.ones(1) + 1
+        assert not any(isinstance(finder, course_lib.quiet._QuietTensorFlow) for finder in sys.meta_path)
+        os.write(2, b"heard")
+    """
+    assert run(code) == ("", "heard")
+
+
+def test_the_readers_own_log_level_is_respected_and_once_is_enough():
+    code = """
+        import os, sys
+        from course_lib import quiet
+        quiet.hold_back_start_up_lines()
+        mine = [finder for finder in sys.meta_path if isinstance(finder, quiet._QuietTensorFlow)]
+        print(len(mine), os.environ["TF_CPP_MIN_LOG_LEVEL"])
+    """
+    assert run(code, TF_CPP_MIN_LOG_LEVEL="0") == ("1 0\n", "")
+    assert run(code) == ("1 3\n", "")
+
+
+def test_descriptor_2_is_given_back_after_an_error(capfd):
+    with pytest.raises(RuntimeError), quiet._descriptor_2_held_back():
+        os.write(2, b"held back")
+        raise RuntimeError
+    os.write(2, b"heard")
+    assert capfd.readouterr() == ("", "heard")
+
+
+def test_other_imports_are_none_of_its_business():
+    assert quiet._QuietTensorFlow().find_spec("json") is None
+
+
+def test_without_tensorflow_python_says_so_itself(monkeypatch):
+    finder = quiet._QuietTensorFlow()
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert finder.find_spec("tensorflow") is None
+    assert finder not in sys.meta_path
