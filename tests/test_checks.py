@@ -260,6 +260,15 @@ def test_a_step_count_kept_in_a_python_attribute_is_caught_in_a_graph(three_step
         checks.keras_is_the_same_eager_in_a_graph_and_compiled(rule)
 
 
+def test_nan_agrees_with_nothing(three_steps):
+    source = inspect.getsource(RULES["momentum"].numpy)
+    rule = rule_told_by(
+        source.replace("self.assign(w, w + v)", "self.assign(w, w + v * np.nan)"), "momentum"
+    )
+    with pytest.raises(CheckFailed, match="after step 1, .* Keras's w is nan away"):
+        checks.keras_equals_numpy(rule)
+
+
 def test_a_step_that_remembers_its_calls_is_caught():
     calls = itertools.count()
     sgd = RULES["sgd"]

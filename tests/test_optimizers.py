@@ -439,6 +439,15 @@ def test_a_gradient_of_another_shape_is_refused_with_both_shapes(name):
         assert f"w.shape=(3,), g.shape={np.shape(g)}" in str(refusal.value)
 
 
+@every_rule
+def test_a_transposed_gradient_is_refused_as_the_builtin_class_refuses_it(name):
+    for optimizer in twins(RULES[name]):
+        variable = keras.Variable(np.ones((2, 3)), dtype="float64")
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+            optimizer.apply([tf.ones((3, 2), tf.float64)], [variable])
+        np.testing.assert_array_equal(variable.numpy(), np.ones((2, 3)))
+
+
 @pytest.mark.parametrize("value", ["downhill", "1.5", None, [[1.0], [1.0, 2.0]], 1j], ids=repr)
 def test_weights_and_gradients_that_are_no_numbers_are_refused_by_name(value):
     rule = RULES["adagrad"]

@@ -49,7 +49,7 @@ class Adagrad(keras.Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         w, s = variable, self.s[self._get_variable_index(variable)]
-        g = ops.cast(ops.reshape(gradient, w.shape), w.dtype)
+        g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         self.assign(s, s + g**2)
         self.assign(w, w - learning_rate * g / (ops.sqrt(s) + self.epsilon))

@@ -56,7 +56,7 @@ class AMSGrad(keras.Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         i = self._get_variable_index(variable)
         w, m, v, s = variable, self.m[i], self.v[i], self.s[i]
-        g = ops.cast(ops.reshape(gradient, w.shape), w.dtype)
+        g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)

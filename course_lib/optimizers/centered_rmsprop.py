@@ -49,7 +49,7 @@ class CenteredRMSprop(keras.Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         i = self._get_variable_index(variable)
         w, s, m, v = variable, self.s[i], self.m[i], self.v[i]
-        g = ops.cast(ops.reshape(gradient, w.shape), w.dtype)
+        g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         self.assign(s, self.rho * s + (1 - self.rho) * g**2)
         self.assign(m, self.rho * m + (1 - self.rho) * g)

@@ -43,7 +43,7 @@ class Momentum(keras.Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         w, v = variable, self.v[self._get_variable_index(variable)]
-        g = ops.cast(ops.reshape(gradient, w.shape), w.dtype)
+        g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         self.assign(v, self.momentum * v - learning_rate * g)
         self.assign(w, w + v)

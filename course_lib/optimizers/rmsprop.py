@@ -49,7 +49,7 @@ class RMSprop(keras.Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         i = self._get_variable_index(variable)
         w, s, v = variable, self.s[i], self.v[i]
-        g = ops.cast(ops.reshape(gradient, w.shape), w.dtype)
+        g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         self.assign(s, self.rho * s + (1 - self.rho) * g**2)
         self.assign(v, self.momentum * v - learning_rate * g / ops.sqrt(s + self.epsilon))

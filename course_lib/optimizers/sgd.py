@@ -29,6 +29,6 @@ class SGD(keras.Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         w = variable
-        g = ops.cast(ops.reshape(gradient, w.shape), w.dtype)
+        g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         self.assign(w, w - learning_rate * g)
