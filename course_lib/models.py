@@ -64,14 +64,22 @@ def who_shares(model_a, model_b):
     """
     _must_be_built(model_a, "model_a")
     _must_be_built(model_b, "model_b")
-    layers_b = {id(layer) for layer in model_b.layers}
+    layers_b = {id(layer) for layer in _layers(model_b)}
     variables_b = {id(variable) for variable in model_b.weights}
     optimizer = getattr(model_a, "optimizer", None)
     return Shared(
-        layers=tuple(layer.name for layer in model_a.layers if id(layer) in layers_b),
+        layers=tuple(layer.name for layer in _layers(model_a) if id(layer) in layers_b),
         variables=tuple(v.path for v in model_a.weights if id(v) in variables_b),
         optimizer=optimizer is not None and optimizer is getattr(model_b, "optimizer", None),
     )
+
+
+def _layers(model):
+    """A model's layers; of a model within it, that model and its layers."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
 
 
 def _count(things, name):

@@ -207,3 +207,8 @@ def test_a_model_that_is_not_built_is_refused_by_name():
     ]:
         with pytest.raises(ValueError, match=f"`{name}` has no variables yet"):
             ask()
+
+
+def test_layers_of_a_model_within_a_model_are_shared_too():
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="shared")])
+    assert who_shares(inner, keras.Sequential([inner])).layers == ("shared",)

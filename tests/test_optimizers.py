@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from functools import cache, partial
 from types import SimpleNamespace
 
@@ -521,6 +522,35 @@ def test_side_by_side_leaves_nothing_out_and_keeps_the_order(name):
 def test_side_by_side_refuses_what_has_no_source_with_a_sentence(thing):
     step = RULES["sgd"].numpy.step
     for left, right in [(thing, step), (step, thing)]:
-        with pytest.raises(TypeError, match="functions whose source can be read") as refusal:
+        with pytest.raises(TypeError, match="functions .def. whose source can be read") as refusal:
             side_by_side(left, right)
         assert repr(thing) in str(refusal.value)
+
+
+def test_a_state_that_does_not_belong_is_refused_with_what_is_wanted():
+    rule, w = RULES["adagrad"], np.ones(3)
+    for state in ({}, None, {"s": np.ones((2, 3))}, {"s": np.ones(3), "v": np.ones(3)}):
+        with pytest.raises(ValueError, match=r"`state` must hold, .*\{'s': \(3,\)\}"):
+            rule.step(w, w, state)
+
+
+def test_a_schedule_is_refused_where_numpy_needs_a_number():
+    with pytest.raises(TypeError, match="`learning_rate` must be a number here"):
+        RULES["sgd"].step(1.0, 1.0, {}, learning_rate=lambda: 0.125)
+
+
+def test_a_class_without_an_init_of_its_own_takes_its_settings_from_the_rule():
+    class Bare(keras.Optimizer):
+        update_step = RULES["sgd"].keras_class.update_step
+
+    rule = replace(RULES["sgd"], keras_class=Bare)
+    assert list(rule.hyperparameters) == ["learning_rate"]
+    assert rule.step(1.0, 1.0, {}, learning_rate=0.25)[0] == 0.75
+    with pytest.raises(TypeError, match="`learning_rate` must be a number here"):
+        rule.step(1.0, 1.0, {})
+
+
+def test_side_by_side_refuses_what_is_no_def():
+    for thing in (lambda x: x, RULES["sgd"].keras_class, 3):
+        with pytest.raises(TypeError, match="side_by_side needs functions"):
+            side_by_side(thing, RULES["sgd"].numpy.step)

@@ -11,6 +11,7 @@
 Reddi, Kale and Kumar (2018), On the Convergence of Adam and Beyond, Algorithm 2 (their v̂ is s).
 NB: the paper has neither bias correction nor epsilon.  Keras, as Adam(amsgrad=True), and PyTorch correct the bias after
     the maximum, as here; epsilon stands as it does in our Adam.
+NB: on PyTorch, keras.ops.maximum of Keras 3.15 rounds float64 to float32, and this rule with it.
 """
 
 import keras

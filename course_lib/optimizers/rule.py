@@ -72,14 +72,20 @@ class Rule:
     @property
     def all_settings(self):
         """The settings, and the defaults of those hyper-parameters that they leave out."""
-        return {**self.hyperparameters, **self.settings}
+        defaults = self.hyperparameters.items()
+        given = {name: value for name, value in defaults if value is not inspect.Parameter.empty}
+        return {**given, **self.settings}
 
     @property
     def hyperparameters(self):
-        """The rule's hyper-parameters and the Keras class's default for each."""
+        """The rule's hyper-parameters, and the Keras class's default for each that has one."""
         parameters = inspect.signature(self.keras_class).parameters
-        names = {*_keywords(self.numpy.init), *_keywords(self.numpy.step)}
-        return {name: parameters[name].default for name in parameters if name in names}
+        names = [*_keywords(self.numpy.init), *_keywords(self.numpy.step)]
+        ordered = [*(name for name in parameters if name in names), *names]
+        return {
+            name: getattr(parameters.get(name), "default", inspect.Parameter.empty)
+            for name in ordered
+        }
 
     def init(self, w, **hyper):
         """The state before the first step, for weights `w` (an array of floats of any shape).
@@ -92,12 +98,21 @@ class Rule:
     def step(self, w, g, state, **hyper):
         """One step: (new weights, new state); the old ones are left alone.
 
-        `g` is the gradient at `w`, of the same shape.  Hyper-parameters as in `init`, errors too.
+        `g` is the gradient at `w`, of the same shape, `state` what `init` or the last step handed back.  Hyper-parameters
+        as in `init`, errors too.
         """
         w, g = _floats(w, "w"), _floats(g, "g")
         if g.shape != w.shape:
             raise ValueError(
                 f"`g` must have the shape of `w`. Received: w.shape={w.shape}, g.shape={g.shape}."
+            )
+        wanted = {name: np.shape(value) for name, value in self.init(w, **hyper).items()}
+        given = (
+            {name: np.shape(state[name]) for name in state} if isinstance(state, Mapping) else state
+        )
+        if given != wanted:
+            raise ValueError(
+                f"`state` must hold, with these shapes, {wanted}. Received: {given}. Begin with init(w)."
             )
         return self.numpy.step(w, g, state, **self._for(self.numpy.step, hyper))
 
@@ -109,7 +124,13 @@ class Rule:
                     f"{self.name} has no hyper-parameter `{name}`. It has: {', '.join(known)}."
                 )
         check_hyperparameters(**hyper)
-        return {name: {**known, **hyper}[name] for name in _keywords(function)}
+        values = {name: {**known, **hyper}[name] for name in _keywords(function)}
+        for name, value in values.items():
+            if value is inspect.Parameter.empty or callable(value):
+                raise TypeError(
+                    f"`{name}` must be a number here. Give {self.name} one: {name}=0.125."
+                )
+        return values
 
 
 class Rules(dict):

@@ -46,11 +46,14 @@ def _rows(function):
     """(what it assigns, the row as written) for each statement of a function's body."""
     try:
         source = textwrap.dedent(inspect.getsource(function))
-    except (OSError, TypeError):
+        definition = ast.parse(source).body[0]
+    except (OSError, TypeError, SyntaxError):
+        definition = None
+    if not isinstance(definition, ast.FunctionDef):
         raise TypeError(
-            f"side_by_side needs functions whose source can be read. Received: {function!r}."
-        ) from None
-    for statement in ast.parse(source).body[0].body:
+            f"side_by_side needs functions (def) whose source can be read. Received: {function!r}."
+        )
+    for statement in definition.body:
         row = " ".join(ast.get_source_segment(source, statement).split())
         match statement:
             case ast.Expr(value=ast.Constant()):
