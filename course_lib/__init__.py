@@ -1,6 +1,10 @@
 """The library under the course: every optimizer told twice, and proved equal.
 
 optimizers      every rule: its equation, a pure NumPy function, a Keras class; and RULES, the list of them
+soft_batch      k micro-batches, one step: for any NumPy rule and any Keras optimizer
+two_gradients   Heun and other tableaus, extragradient, SAM: in NumPy, and a Keras model that trains with them
+saving          what a saved file holds; stop, save, load and continue exactly
+museum          the recipes of Keras 1 and 2, executed, faults included; old names and today's
 landscapes      functions of two variables to walk on: value, gradient, minimum, drawing window
 problems        real handwritten digits, and the networks of the course
 models          fresh models by seed, fingerprints, and what two models have in common

@@ -45,7 +45,9 @@ def test_the_lock_pins_each_dependency_within_its_bounds():
         name, bounds = re.fullmatch(r"([a-z-]+)(.*)", dependency).groups()
         pinned = re.findall(rf"^{name}==([\d.]+)", LOCK, re.MULTILINE)
         assert pinned, f"the lock has no {name}"
-        for one in pinned:  # one each for older and newer Pythons, where a package has dropped the older ones
+        for one in (
+            pinned
+        ):  # one each for older and newer Pythons, where a package has dropped the older ones
             assert admits(bounds, one), f"{dependency}, but the lock has {one}"
 
 

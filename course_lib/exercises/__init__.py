@@ -1,8 +1,30 @@
 """The checkers of the exercises: a sentence for every answer, and a traceback for none."""
 
-from . import chapter_00, chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06
+from . import (
+    chapter_00,
+    chapter_01,
+    chapter_02,
+    chapter_03,
+    chapter_04,
+    chapter_05,
+    chapter_06,
+    chapter_11,
+    chapter_12,
+    chapter_13,
+)
 from .grading import EXERCISES, grade
 
 __all__ = ["EXERCISES", "grade"]
 
-CHAPTERS = (chapter_00, chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06)
+CHAPTERS = (
+    chapter_00,
+    chapter_01,
+    chapter_02,
+    chapter_03,
+    chapter_04,
+    chapter_05,
+    chapter_06,
+    chapter_11,
+    chapter_12,
+    chapter_13,
+)

@@ -1,0 +1,114 @@
+"""Exercises of notebook 13: right answers are right, and each wrong one gets a sentence of its own."""
+
+import course_lib  # noqa: F401
+from course_lib.exercises import grade
+from course_lib.two_gradients import HEUN, MIDPOINT, Tableau
+
+import numpy as np
+import pytest
+
+
+def kutta():
+    return Tableau(a=((), (0.5,), (-1, 2)), b=(1 / 6, 2 / 3, 1 / 6))
+
+
+def heuns_third():
+    return Tableau(a=((), (1 / 3,), (0, 2 / 3)), b=(1 / 4, 0, 3 / 4))
+
+
+def heun_momentum_step(gradient, w, state, *, learning_rate, momentum):
+    g = gradient(w)
+    g = (g + gradient(w - learning_rate * g)) / 2
+    v = momentum * state["v"] - learning_rate * g
+    return w + v, {"v": v}
+
+
+def twice(gradient, w, state, *, learning_rate, momentum):
+    v, g = state["v"], gradient(w)
+    v = momentum * v - learning_rate * g
+    v = momentum * v - learning_rate * gradient(w - learning_rate * g)
+    return w + v, {"v": v}
+
+
+def along_the_velocity(gradient, w, state, *, learning_rate, momentum):
+    v, g = state["v"], gradient(w)
+    g = (g + gradient(w + momentum * v - learning_rate * g)) / 2
+    v = momentum * v - learning_rate * g
+    return w + v, {"v": v}
+
+
+def second_only(gradient, w, state, *, learning_rate, momentum):
+    g = gradient(w - learning_rate * gradient(w))
+    v = momentum * state["v"] - learning_rate * g
+    return w + v, {"v": v}
+
+
+def one_look(gradient, w, state, *, learning_rate, momentum):
+    v = momentum * state["v"] - learning_rate * gradient(w)
+    return w + v, {"v": v}
+
+
+def in_place(gradient, w, state, *, learning_rate, momentum):
+    new, kept = heun_momentum_step(
+        gradient, w, state, learning_rate=learning_rate, momentum=momentum
+    )
+    state["v"] += kept["v"] - state["v"]
+    return new, state
+
+
+def off_by_a_look(gradient, w, state, *, learning_rate, momentum):
+    g = gradient(w)
+    place = w - learning_rate * g
+    g = (g + gradient(place)) / 2
+    v = momentum * state["v"] - learning_rate * g
+    return place + v, {"v": v}
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"), [("13.1", kutta), ("13.1", heuns_third), ("13.2", heun_momentum_step)]
+)
+def test_right_answers_are_right(number, answer, capsys):
+    grade(number, answer)
+    assert capsys.readouterr().out == f"{number}  correct\n"
+
+
+WRONG = [
+    ("13.1", lambda: None, "returned None"),
+    ("13.1", lambda: 3, "should return a Tableau"),
+    ("13.1", lambda: HEUN, "Σ b·c² should be 1/3"),
+    ("13.1", lambda: MIDPOINT, "fitted order is 2.0"),
+    (
+        "13.1",
+        lambda: Tableau(a=((), (0.5,), (1, 0)), b=(1 / 6, 2 / 3, 1 / 6)),
+        "must use the second",
+    ),
+    ("13.1", lambda: Tableau(a=((), (0.5,), (1, 0)), b=(0.2, 0.4, 0.4)), "Σ b·c be 1/2"),
+    ("13.1", lambda: Tableau(a=((), (0.5,), (-1, 2)), b=(1, 4, 1)), "sum to 1"),
+    (
+        "13.1",
+        lambda: Tableau(a=((), (0.5,), (0, 0.5), (0, 0, 1)), b=(1 / 6, 1 / 3, 1 / 3, 1 / 6)),
+        "three looks are enough",
+    ),
+    ("13.2", twice, "moved twice"),
+    ("13.2", along_the_velocity, "plain descent"),
+    ("13.2", second_only, "mean of both"),
+    ("13.2", one_look, "1 gradients"),
+    ("13.2", in_place, "changed the state"),
+    ("13.2", off_by_a_look, "from where it stood"),
+    ("13.2", lambda gradient, w, state, **hyper: w, "return two things"),
+    ("13.2", lambda gradient, w, state, **hyper: None, "returned None"),
+    ("13.2", "heun", "hand over the function"),
+]
+
+
+@pytest.mark.parametrize(("number", "answer", "hint"), WRONG)
+def test_a_wrong_answer_gets_a_sentence_of_its_own(number, answer, hint, capsys):
+    grade(number, answer)
+    said = capsys.readouterr().out
+    assert said.startswith(f"{number}  not yet: ") and hint in said and "Traceback" not in said
+    assert len(said.splitlines()) == 1
+
+
+def test_the_checker_leaves_numpy_errors_to_nobody():
+    with np.errstate(all="raise"):
+        grade("13.2", lambda gradient, w, state, **hyper: (w * np.nan, state))
