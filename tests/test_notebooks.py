@@ -327,6 +327,21 @@ def test_nbval_compares_to_the_letter_and_within_a_stated_tolerance(tmp_path):
 # README
 
 
+def test_each_question_of_the_readme_leads_to_a_section_with_a_cell_that_runs():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+) \| \[\d\d\]\((notebooks/\S+)\) \| (.+) \|$", readme, re.MULTILINE)
+    assert len(rows) > 30
+    for question, path, section in rows:
+        lines = [
+            (c.cell_type, line) for c in read(ROOT / path).cells for line in c.source.splitlines()
+        ]
+        (at,) = [i for i, (kind, line) in enumerate(lines) if re.fullmatch(r"#+ (.+)", line) and
+                 kind == "markdown" and line.lstrip("# ") == section]  # fmt: skip
+        heading = next((i for i in range(at + 1, len(lines)) if lines[i][0] == "markdown"
+                        and re.match("## ", lines[i][1])), len(lines))  # fmt: skip
+        assert any(kind == "code" for kind, _ in lines[at:heading]), (question, section)
+
+
 def test_readmes_map_names_every_lesson_module_and_rule():
     from course_lib.optimizers import RULES
 
