@@ -297,8 +297,10 @@ def _refuse_what_would_be_wrong(model):
         raise NotImplementedError(
             f"{type(optimizer).__name__} has no one learning rate, so there is no one place to look next."
         )
-    accumulates = any(isinstance(each, SoftBatch) for each in (optimizer, model.optimizer))
-    if accumulates or optimizer.gradient_accumulation_steps:
+    chain = [model.optimizer]
+    while hasattr(chain[-1], "inner_optimizer"):
+        chain.append(chain[-1].inner_optimizer)
+    if any(isinstance(each, SoftBatch) or each.gradient_accumulation_steps for each in chain):
         raise NotImplementedError(
             "accumulating micro-batches with two gradients a step is another algorithm: each would look at a point of "
             "its own. Leave it out, and make the batch larger."

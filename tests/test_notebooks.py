@@ -311,7 +311,7 @@ def test_nbval_compares_to_the_letter_and_within_a_stated_tolerance(tmp_path):
         cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
         cell.execution_count = i + 1
     nbformat.write(notebook, tmp_path / "a.ipynb")
-    conftest = (ROOT / "notebooks" / "conftest.py").read_text(encoding="utf-8")
+    conftest = (ROOT / "conftest.py").read_text(encoding="utf-8")
     (tmp_path / "conftest.py").write_text(conftest, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     done = subprocess.run(

@@ -1,6 +1,7 @@
 """Two gradients a step: the orders are what the books say, and Keras takes the very step that NumPy takes."""
 
 import course_lib  # noqa: F401
+from course_lib.averaging import Lookahead
 from course_lib.landscapes import RAVINE
 from course_lib.soft_batch import SoftBatch
 from course_lib.two_gradients import (
@@ -626,3 +627,13 @@ def test_other_backends_are_refused_at_construction(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(NotImplementedError, match="TensorFlow"):
         TwoGradientModel(plain(), HEUN)
+
+
+def test_a_soft_batch_is_refused_however_deep_it_is_wrapped():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    deep = Lookahead(SoftBatch(keras.optimizers.SGD(0.125), steps=2))
+    for optimizer in (deep, keras.optimizers.LossScaleOptimizer(deep)):
+        wrapped = TwoGradientModel(model, HEUN)
+        wrapped.compile(optimizer, loss="mse")
+        with pytest.raises(NotImplementedError, match="accumulating micro-batches"):
+            wrapped.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))

@@ -11,6 +11,7 @@ from . import (
     chapter_11,
     chapter_12,
     chapter_13,
+    chapter_14,
 )
 from .grading import EXERCISES, grade
 
@@ -27,4 +28,5 @@ CHAPTERS = (
     chapter_11,
     chapter_12,
     chapter_13,
+    chapter_14,
 )

@@ -1,8 +1,19 @@
-"""nbval compares outputs to the letter; a cell tagged nbval-rtol=1e-3 or nbval-atol=0.02 gives its decimals that room."""
+"""How pytest runs the course.
+
+Workers share the cores: each of them, and each notebook's kernel, computes with one thread (unless the environment says
+otherwise), instead of two or more that wait for each other.
+
+nbval compares outputs to the letter; a cell tagged nbval-rtol=1e-3 or nbval-atol=0.02 gives its decimals that room.
+"""
+
+import os
 
 from course_lib.notebooks import tolerance, with_stored_numbers
 
 from nbval.plugin import IPyNbCell
+
+for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(name, "1")
 
 
 def pytest_itemcollected(item):
