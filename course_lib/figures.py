@@ -69,6 +69,44 @@ def plot_curves(ax, curves, log=True, first=1):
     return ax
 
 
+def explore(draw, **sliders):
+    """Call `draw` with the start of each slider; where somebody sits at the notebook, again whenever one is moved.
+
+    draw       draws one figure, shows it, and prints the numbers that it rests on
+    sliders    by argument of draw: (lowest, highest, start)
+    When the notebook is run by a program (a check, a conversion) there is nobody to move anything: the picture stands still.
+    Raises ValueError for a slider whose start does not lie between its ends.
+    """
+    for name, (lowest, highest, start) in sliders.items():
+        if not lowest <= start <= highest or lowest == highest:
+            raise ValueError(
+                f"`{name}` must be (lowest, highest, start), the start between the two. "
+                f"Received: {name}={sliders[name]!r}."
+            )
+    if not _somebody_is_there():
+        draw(**{name: start for name, (_, _, start) in sliders.items()})
+        return
+    import ipywidgets
+
+    moved = {
+        name: ipywidgets.FloatSlider(
+            start, min=lowest, max=highest, step=(highest - lowest) / 100, readout_format=".4g"
+        )
+        for name, (lowest, highest, start) in sliders.items()
+    }
+    ipywidgets.interact(draw, **moved)
+
+
+def _somebody_is_there():
+    """Whether this cell was sent by a front end that could ask its user a question."""
+    try:
+        from IPython import get_ipython
+
+        return bool(get_ipython().kernel._allow_stdin)
+    except (ImportError, AttributeError):
+        return False
+
+
 def _label_ends(ax, curves, first, log):
     """Write each curve's name where it is last seen; names that would overlap are moved apart, a line's height each."""
     ax.autoscale_view()

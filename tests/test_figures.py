@@ -7,6 +7,7 @@ from course_lib.figures import (
     COLOURS,
     SPARE_COLOURS,
     colour,
+    explore,
     plot_curves,
     plot_landscape,
     plot_path,
@@ -152,3 +153,34 @@ def test_the_picture_of_the_readme_can_be_drawn(tmp_path):
         1080,
         4,
     )  # 4.6 x 9 inches of 120 dots
+
+
+# ---- Sliders ----
+
+
+def test_with_nobody_there_the_picture_stands_at_the_start(monkeypatch):
+    drawn = []
+    explore(lambda beta, rate: drawn.append((beta, rate)), beta=(0.0, 1.0, 0.9), rate=(0, 2, 0.5))
+    assert drawn == [(0.9, 0.5)]
+
+
+def test_with_somebody_there_each_slider_draws_again(monkeypatch):
+    import ipywidgets
+
+    monkeypatch.setattr(figures, "_somebody_is_there", lambda: True)
+    made, drawn = [], []
+    monkeypatch.setattr(
+        ipywidgets, "interact", lambda draw, **sliders: made.append((draw, sliders))
+    )
+    explore(drawn.append, beta=(0.0, 0.99, 0.9))
+    ((draw, sliders),) = made
+    assert draw == drawn.append
+    slider = sliders["beta"]
+    assert (slider.min, slider.max, slider.value) == (0.0, 0.99, 0.9)
+
+
+@pytest.mark.parametrize("slider", [(0.0, 1.0, 2.0), (1.0, 0.0, 0.5), (1.0, 1.0, 1.0)])
+def test_a_slider_that_cannot_start_is_refused_by_name(slider):
+    with pytest.raises(ValueError, match="`beta` must be") as refusal:
+        explore(print, beta=slider)
+    assert f"Received: beta={slider!r}" in str(refusal.value)

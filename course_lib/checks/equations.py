@@ -1,5 +1,6 @@
 """Equations are executed: the ← lines of a docstring, run as code."""
 
+import re
 import unicodedata
 
 import numpy as np
@@ -12,9 +13,19 @@ NOTATION = [
     ("²", "**2"),
     ("³", "**3"),
     ("ᵗ", "**t"),
+    ("ᵀ", ".T"),
     ("\u0302", "_hat"),  # the hat of m̂ and v̂
 ]
-FUNCTIONS = {"sqrt": np.sqrt, "max": np.maximum, "min": np.minimum, "sign": np.sign, "abs": np.abs}
+FUNCTIONS = {
+    "sqrt": np.sqrt,
+    "max": np.maximum,
+    "min": np.minimum,
+    "sign": np.sign,
+    "abs": np.abs,
+    "where": np.where,
+    "norm": np.linalg.norm,  # printed ‖w‖: of a matrix it is Frobenius's
+    "rms": lambda x: np.sqrt(np.mean(np.square(x))),
+}
 
 
 def lines_of(text):
@@ -31,11 +42,15 @@ def lines_of(text):
     return [(_translated(letter), _translated(expression)) for letter, expression in found]
 
 
-def execute(lines, **quantities):
-    """Every quantity after the lines have run, one under the other, each with the values of the moment."""
+def execute(lines, functions=None, **quantities):
+    """Every quantity after the lines have run, one under the other, each with the values of the moment.
+
+    functions    what the lines may call besides FUNCTIONS, by name
+    """
     values = dict(quantities)
+    known = {"__builtins__": {}, **FUNCTIONS, **(functions or {})}
     for letter, expression in lines:
-        values[letter] = eval(expression, {"__builtins__": {}, **FUNCTIONS}, values)
+        values[letter] = eval(expression, known, values)
     return values
 
 
@@ -48,4 +63,4 @@ def in_dialect(lines, dialect):
 def _translated(text):
     for printed, python in NOTATION:
         text = text.replace(printed, python)
-    return text.strip()
+    return re.sub("‖([^‖]+)‖", r"norm(\1)", text).strip()

@@ -42,10 +42,10 @@ def check_rule(rule):
 def the_equation_is_the_numpy_step(rule):
     """The printed equation, executed, gives what `step` gives.  Otherwise readers learn one thing and run another."""
     lines = equations.lines_of(rule.equation)
-    w, gradients = _weights_and_gradients((7,))
+    w, gradients = _weights_and_gradients((4, 3))  # some rules tell rows from columns
     state = rule.init(w, **rule.settings)
     for t, g in enumerate(gradients, 1):
-        told = equations.execute(lines, w=w, g=g, **state, **rule.all_settings)
+        told = equations.execute(lines, rule.functions, w=w, g=g, **state, **rule.all_settings)
         w, state = rule.step(w, g, state, **rule.settings)
         for letter, value in {"w": w, **state}.items():
             _must_agree(
@@ -144,8 +144,8 @@ def keras_is_the_same_eager_in_a_graph_and_compiled(rule):
 
 
 def slots_are_named_like_the_numpy_state(rule):
-    """One slot a variable for each entry of the NumPy state, of the same name, shape and dtype.  Otherwise state can be
-    neither compared nor inspected, and variables may share it."""
+    """One slot a variable for each entry of the NumPy state, of the same name and shape, in the variable's dtype.
+    Otherwise state can be neither compared nor inspected, and variables may share it."""
     optimizer = rule.keras_class(**rule.settings)
     variables = _variables()
     optimizer.build(variables)
@@ -168,10 +168,12 @@ def slots_are_named_like_the_numpy_state(rule):
                     "whoever inspects a saved file reads one quantity for another",
                     "notebook 06, where state lives",
                 )
-            if (slot.shape, slot.dtype) != (variable.shape, variable.dtype):
+            shape = np.shape(rule.init(np.zeros(variable.shape), **rule.settings)[name])
+            if (tuple(slot.shape), slot.dtype) != (shape, variable.dtype):
                 raise CheckFailed(
-                    f"slot {name} has shape {slot.shape} and dtype {slot.dtype}",
-                    f"the variable's shape {variable.shape} and dtype {variable.dtype}",
+                    f"slot {name} of a variable of shape {tuple(variable.shape)} has shape "
+                    f"{tuple(slot.shape)} and dtype {slot.dtype}",
+                    f"the NumPy state's shape {shape} and the variable's dtype {variable.dtype}",
                     "state is rounded or spread over coordinates",
                     "notebook 06, where state lives",
                 )
@@ -213,7 +215,7 @@ def differs_from_its_builtin_twin_as_declared(rule):
         w, gradients = _weights_and_gradients(shape, i)
         state = rule.init(w, **rule.settings)
         for t, g in enumerate(gradients):
-            told = equations.execute(lines, w=w, g=g, **state, **rule.all_settings)
+            told = equations.execute(lines, rule.functions, w=w, g=g, **state, **rule.all_settings)
             w, state = told["w"], {name: told[name] for name in state}
             _must_agree(
                 theirs[t][i],

@@ -7,7 +7,16 @@ from functools import partial
 
 import keras
 
-from . import adagrad, adam, amsgrad, centered_rmsprop, momentum, nesterov, rmsprop, sgd
+from . import (
+    adagrad,
+    adam,
+    amsgrad,
+    centered_rmsprop,
+    momentum,
+    nesterov,
+    rmsprop,
+    sgd,
+)
 from .rule import Rule, Rules, check_hyperparameters
 from .side_by_side import side_by_side
 

@@ -7,15 +7,32 @@ from typing import Any
 
 import numpy as np
 
+_ANY = ("a finite float, 0 or more", lambda x: 0 <= x < np.inf)
+_PART = ("a float between [0, 1]", lambda x: 0 <= x <= 1)
+_MEAN = ("a float, 0 or more and less than 1", lambda x: 0 <= x < 1)
+_COUNT = ("a whole number, 0 or more", lambda x: 0 <= x < np.inf and x == int(x))
 # What each hyper-parameter may be: the sentence says it, the function decides it.
 RANGES = {
-    "learning_rate": ("a finite float, 0 or more", lambda x: 0 <= x < np.inf),
-    "momentum": ("a float between [0, 1]", lambda x: 0 <= x <= 1),
-    "rho": ("a float between [0, 1]", lambda x: 0 <= x <= 1),
-    "beta_1": ("a float, 0 or more and less than 1", lambda x: 0 <= x < 1),
-    "beta_2": ("a float, 0 or more and less than 1", lambda x: 0 <= x < 1),
-    "epsilon": ("a finite float, 0 or more", lambda x: 0 <= x < np.inf),
-    "initial_accumulator_value": ("a finite float, 0 or more", lambda x: 0 <= x < np.inf),
+    "learning_rate": _ANY,
+    "momentum": _PART,
+    "rho": _PART,
+    "beta_1": _MEAN,
+    "beta_2": _MEAN,
+    "epsilon": _ANY,
+    "initial_accumulator_value": _ANY,
+    "weight_decay": _ANY,
+    "trust_coefficient": _ANY,
+    "learning_rate_power": ("a finite float, 0 or less", lambda x: -np.inf < x <= 0),
+    "l1_regularization_strength": _ANY,
+    "l2_regularization_strength": _ANY,
+    "l2_shrinkage_regularization_strength": _ANY,
+    "beta": _ANY,
+    "beta_2_decay": ("a float between [-1, 0]", lambda x: -1 <= x <= 0),
+    "epsilon_1": _ANY,
+    "epsilon_2": _ANY,
+    "clip_threshold": ("a float above 0", lambda x: x > 0),
+    "warmup_steps": _COUNT,
+    "ns_steps": _COUNT,
 }
 
 
@@ -68,6 +85,11 @@ class Rule:
     def equation(self):
         """The rule's docstring: its ← lines are the equation."""
         return self.numpy.__doc__ or ""
+
+    @property
+    def functions(self):
+        """What the equation may call by name: the functions that stand beside `init` and `step`."""
+        return {name: f for name, f in vars(self.numpy).items() if inspect.isfunction(f)}
 
     @property
     def all_settings(self):
