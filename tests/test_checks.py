@@ -447,3 +447,10 @@ def test_an_equation_reaches_nothing_but_arithmetic():
 def test_a_dialect_replaces_the_lines_that_it_speaks_and_no_other():
     lines = equations.lines_of("s ← s + g\nw ← w − s")
     assert equations.in_dialect(lines, "w ← w + s") == [("s", "s + g"), ("w", "w + s")]
+
+
+def test_a_dialect_may_need_letters_of_its_own():
+    lines = equations.lines_of("s ← s + g\nw ← w − s")
+    spoken = equations.in_dialect(lines, "r ← √(s)\nw ← w − r")
+    assert spoken == [("s", "s + g"), ("r", "sqrt(s)"), ("w", "w - r")]
+    assert equations.in_dialect(lines, "") == lines
