@@ -13,6 +13,7 @@ COLOURS = {
     "adagrad": "#009E73",
     "rmsprop": "#E69F00",
     "centered_rmsprop": "#B87700",
+    "adadelta": "#CC9A00",
     "adam": "#D55E00",
     "amsgrad": "#8F3F00",
 }

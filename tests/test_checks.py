@@ -106,7 +106,7 @@ IN_THE_EQUATION = [
     (r"max", "min"),
     (r" \+ epsilon", ""),
     (r"\(√\((.{1,2})\) \+ epsilon\)", r"√(\1 + epsilon)"),  # epsilon moves under the root
-    (r"√\((s|s − m²) \+ epsilon\)", r"(√(\1) + epsilon)"),  # and out from under it
+    (r"√\((s|u|s − m²) \+ epsilon\)", r"(√(\1) + epsilon)"),  # and out from under it
     (r"← t \+ 1", "← 1"),
     (r"(?m)^    .{1,2} ← .*\n", ""),  # the line is missing
 ]
@@ -123,14 +123,14 @@ IN_PYTHON = [
     (r"maximum", "minimum"),
     (r" \+ (self\.)?epsilon", ""),
     (r"\((\w+\.sqrt)\((\w+)\) \+ ([\w.]+)\)", r"\1(\2 + \3)"),  # epsilon moves under the root
-    (r"(\w+\.sqrt)\((s|s - m\*\*2) \+ ([\w.]+)\)", r"(\1(\2) + \3)"),  # and out from under it
+    (r"(\w+\.sqrt)\((s|u|s - m\*\*2) \+ ([\w.]+)\)", r"(\1(\2) + \3)"),  # and out from under it
 ]
 IN_NUMPY = [
     *IN_PYTHON,
     (r"= t \+ 1", "= 1"),
-    (r"(?m)^    ([wsmv]) = (?!state)", r"    \1[...] = "),  # in place
-    (r"(?m)^    ([wsmv]) = \1 \+", r"    \1 +="),
-    (r'"([smvt])": \1\b', r'"\1": state["\1"]'),  # the old one is handed back
+    (r"(?m)^    ([wsmvu]) = (?!state)", r"    \1[...] = "),  # in place
+    (r"(?m)^    ([wsmvu]) = \1 \+", r"    \1 +="),
+    (r'"([smvtu])": \1\b', r'"\1": state["\1"]'),  # the old one is handed back
     (r"zeros_like", "ones_like"),
     (r"full_like\(w, \w+\)", "zeros_like(w)"),
     (r'"t": 0', '"t": 1'),
@@ -140,9 +140,9 @@ IN_KERAS = [
     (r"self\.iterations \+ 1", "1"),
     (r"self\.assign\((\w), (.*)\)\n", r"\1 = \2\n"),  # a local name in place of the variable
     (r"(?s)self\.assign\(.*?\)\n(?=        \w|\n)", "pass\n"),  # forgotten
-    (r"self\.([smv])\[[^]]*\]", r"self.\1[0]"),  # one slot for all variables
+    (r"self\.([smvu])\[[^]]*\]", r"self.\1[0]"),  # one slot for all variables
     (
-        r"self\.([smv])\[[^]]*\]",
+        r"self\.([smvu])\[[^]]*\]",
         r"{s.shape: s for s in self.\1}[variable.shape]",
     ),  # or for all of a shape
 ]

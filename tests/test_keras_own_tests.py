@@ -34,7 +34,13 @@ def adam(amsgrad=False, **rest):
     return RULES["amsgrad" if amsgrad else "adam"].keras_class(**rest)
 
 
-STAND_INS = {"SGD": sgd, "RMSprop": rmsprop, "Adam": adam, "Adagrad": RULES["adagrad"].keras_class}
+STAND_INS = {
+    "SGD": sgd,
+    "RMSprop": rmsprop,
+    "Adam": adam,
+    "Adagrad": RULES["adagrad"].keras_class,
+    "Adadelta": RULES["adadelta"].keras_class,
+}
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", pytest.PytestUnknownMarkWarning)  # marks of Keras's own set-up
     MODULES = {
@@ -87,7 +93,7 @@ def test_what_keras_asks_of_its_class_holds_for_ours(cls, method, made):
 
 def test_kerass_tests_are_found_for_every_class():
     golden = {cls.__name__ for cls, method in CASES if method == "test_correctness_with_golden"}
-    assert golden == {"SGDTest", "RMSpropTest", "AdamTest", "AdagradTest"}
+    assert golden == {"SGDTest", "RMSpropTest", "AdamTest", "AdagradTest", "AdadeltaTest"}
 
 
 def test_another_class_fails_kerass_tests(made, monkeypatch):

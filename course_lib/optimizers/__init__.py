@@ -8,6 +8,7 @@ from functools import partial
 import keras
 
 from . import (
+    adadelta,
     adagrad,
     adam,
     amsgrad,
@@ -60,6 +61,12 @@ RULES = Rules(
         centered_rmsprop.CenteredRMSprop,
         settings=dict(learning_rate=0.125, rho=0.75, momentum=0.5, epsilon=0.0625),
         builtin=partial(keras.optimizers.RMSprop, centered=True),
+    ),
+    adadelta=Rule(
+        adadelta,
+        adadelta.Adadelta,
+        settings=dict(learning_rate=0.125, rho=0.75, epsilon=0.0625),
+        builtin=keras.optimizers.Adadelta,
     ),
     adam=Rule(
         adam,
