@@ -55,7 +55,17 @@ def seen(request):
 
 
 # The names stand here once more, so that nothing has to be imported where no backend is installed.
-NAMES = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "centered_rmsprop", "adadelta", "adam", "amsgrad"]
+NAMES = [
+    "sgd",
+    "momentum",
+    "nesterov",
+    "adagrad",
+    "rmsprop",
+    "centered_rmsprop",
+    "adadelta",
+    "adam",
+    "amsgrad",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
