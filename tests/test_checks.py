@@ -44,14 +44,21 @@ def test_every_rule_passes(name):
 @every_rule
 def test_every_check_of_every_rule_passes_or_says_why_it_does_not_apply(name, i):
     check, outcome, said = report_of(name).rows[i]
-    if check == "differs_from_its_builtin_twin_as_declared" and not RULES[name].dialect:
+    if RULES[name].builtin is None and "builtin_twin" in check:
+        assert (outcome, said) == ("n/a", "Keras has no such class of its own")
+    elif check == "differs_from_its_builtin_twin_as_declared" and not RULES[name].dialect:
         assert (outcome, said) == ("n/a", "the rule declares no difference")
     else:
         assert outcome == "passed", said
 
 
-def test_three_rules_declare_a_difference_from_their_twin():
-    assert [name for name in RULES if RULES[name].dialect] == ["adagrad", "adam", "amsgrad"]
+def test_these_rules_declare_a_difference_from_their_twin():
+    assert [name for name in RULES if RULES[name].dialect] == [
+        "adagrad",
+        "adam",
+        "amsgrad",
+        "nadam",
+    ]
 
 
 # ---- Mutants: every small mistake in one of the tellings is caught ----
@@ -104,6 +111,9 @@ IN_THE_EQUATION = [
     (r"ᵗ", ""),
     (r"√", ""),
     (r"max", "min"),
+    (r"abs", ""),
+    (r"sign", ""),
+    (r" / 250", ""),
     (r" \+ epsilon", ""),
     (r"\(√\((.{1,2})\) \+ epsilon\)", r"√(\1 + epsilon)"),  # epsilon moves under the root
     (r"√\((s|u|s − m²) \+ epsilon\)", r"(√(\1) + epsilon)"),  # and out from under it
@@ -121,6 +131,8 @@ IN_PYTHON = [
     (r"\*\*t", ""),
     (r"(np|ops)\.sqrt", ""),
     (r"maximum", "minimum"),
+    (r"(np|ops)\.(abs|sign)", ""),
+    (r" / 250", ""),
     (r" \+ (self\.)?epsilon", ""),
     (r"\((\w+\.sqrt)\((\w+)\) \+ ([\w.]+)\)", r"\1(\2 + \3)"),  # epsilon moves under the root
     (r"(\w+\.sqrt)\((s|u|s - m\*\*2) \+ ([\w.]+)\)", r"(\1(\2) + \3)"),  # and out from under it
@@ -128,10 +140,11 @@ IN_PYTHON = [
 IN_NUMPY = [
     *IN_PYTHON,
     (r"= t \+ 1", "= 1"),
-    (r"(?m)^    ([wsmvu]) = (?!state)", r"    \1[...] = "),  # in place
-    (r"(?m)^    ([wsmvu]) = \1 \+", r"    \1 +="),
-    (r'"([smvtu])": \1\b', r'"\1": state["\1"]'),  # the old one is handed back
+    (r"(?m)^    ([a-z]) = (?!state)", r"    \1[...] = "),  # in place
+    (r"(?m)^    ([a-z]) = \1 \+", r"    \1 +="),
+    (r'"([a-z])": \1\b', r'"\1": state["\1"]'),  # the old one is handed back
     (r"zeros_like", "ones_like"),
+    (r"np.ones_like", "np.zeros_like"),
     (r"full_like\(w, \w+\)", "zeros_like(w)"),
     (r'"t": 0', '"t": 1'),
 ]
@@ -140,9 +153,9 @@ IN_KERAS = [
     (r"self\.iterations \+ 1", "1"),
     (r"self\.assign\((\w), (.*)\)\n", r"\1 = \2\n"),  # a local name in place of the variable
     (r"(?s)self\.assign\(.*?\)\n(?=        \w|\n)", "pass\n"),  # forgotten
-    (r"self\.([smvu])\[[^]]*\]", r"self.\1[0]"),  # one slot for all variables
+    (r"self\.([a-z])\[[^]]*\]", r"self.\1[0]"),  # one slot for all variables
     (
-        r"self\.([smvu])\[[^]]*\]",
+        r"self\.([a-z])\[[^]]*\]",
         r"{s.shape: s for s in self.\1}[variable.shape]",
     ),  # or for all of a shape
 ]
@@ -153,6 +166,7 @@ IN_THE_CONTRACT = [
     (r"(?m)self\.(\w+) = \1$", r"self.\1 = 0.375"),  # whatever the constructor was given
     (r"super\(\)\.__init__\(learning_rate", "super().__init__(0.375"),
     (r"initializer=start", "initializer='ones'"),
+    (r'"ones"', "'zeros'"),
     (r'(variables, )"\w"', r'\1"x"'),  # a slot of another name
     (r'"(\w)", "(\w)"', r'"\2", "\1"'),  # two slots of each other's name
     # one slot for two letters
