@@ -15,6 +15,8 @@ COLOURS = {
     "centered_rmsprop": "#B87700",
     "adam": "#D55E00",
     "amsgrad": "#8F3F00",
+    "adamw": "#7B2D8B",
+    "ftrl": "#2E8B57",
 }
 SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 

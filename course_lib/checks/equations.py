@@ -13,6 +13,7 @@ NOTATION = [
     ("²", "**2"),
     ("³", "**3"),
     ("ᵗ", "**t"),
+    ("ᵖ", "**p"),
     ("ᵀ", ".T"),
     ("\u0302", "_hat"),  # the hat of m̂ and v̂
 ]
@@ -22,6 +23,7 @@ FUNCTIONS = {
     "min": np.minimum,
     "sign": np.sign,
     "abs": np.abs,
+    "clip": np.clip,
     "where": np.where,
     "norm": np.linalg.norm,  # printed ‖w‖: of a matrix it is Frobenius's
     "rms": lambda x: np.sqrt(np.mean(np.square(x))),

@@ -10,8 +10,10 @@ import keras
 from . import (
     adagrad,
     adam,
+    adamw,
     amsgrad,
     centered_rmsprop,
+    ftrl,
     momentum,
     nesterov,
     rmsprop,
@@ -76,5 +78,30 @@ RULES = Rules(
         builtin=partial(keras.optimizers.Adam, amsgrad=True),
         dialect="w ← w − learning_rate · √(1 − beta_2ᵗ) / (1 − beta_1ᵗ) · m / (√(s) + epsilon)",
         agree_when=dict(epsilon=0.0),
+    ),
+    adamw=Rule(
+        adamw,
+        adamw.AdamW,
+        settings=dict(
+            learning_rate=0.125, weight_decay=0.25, beta_1=0.75, beta_2=0.875, epsilon=0.0625
+        ),
+        builtin=keras.optimizers.AdamW,
+        dialect="w ← w − learning_rate · "
+        "(√(1 − beta_2ᵗ) / (1 − beta_1ᵗ) · m / (√(v) + epsilon) + weight_decay · w)",
+        agree_when=dict(epsilon=0.0),
+    ),
+    ftrl=Rule(
+        ftrl,
+        ftrl.Ftrl,
+        settings=dict(
+            learning_rate=0.125,
+            learning_rate_power=-0.75,
+            initial_accumulator_value=0.25,
+            l1_regularization_strength=0.5,
+            l2_regularization_strength=0.3125,
+            l2_shrinkage_regularization_strength=0.125,
+            beta=0.75,
+        ),
+        builtin=keras.optimizers.Ftrl,
     ),
 )
