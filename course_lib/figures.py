@@ -20,6 +20,8 @@ COLOURS = {
     "nadam": "#A83200",
     "yogi": "#E07B9A",
     "adabelief": "#C2185B",
+    "adamw": "#7B2D8B",
+    "ftrl": "#2E8B57",
 }
 SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 

@@ -69,6 +69,8 @@ NAMES = [
     "nadam",
     "yogi",
     "adabelief",
+    "adamw",
+    "ftrl",
 ]
 
 

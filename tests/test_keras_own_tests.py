@@ -1,6 +1,7 @@
 """Keras ships the tests of its optimizers.  They pass with our classes in place of theirs."""
 
 import importlib
+import re
 import unittest
 import warnings
 
@@ -34,6 +35,10 @@ def adam(amsgrad=False, **rest):
     return RULES["amsgrad" if amsgrad else "adam"].keras_class(**rest)
 
 
+def adamw(amsgrad=False, **rest):
+    return RULES["amsgrad" if amsgrad else "adamw"].keras_class(**rest)
+
+
 STAND_INS = {
     "SGD": sgd,
     "RMSprop": rmsprop,
@@ -42,6 +47,36 @@ STAND_INS = {
     "Adadelta": RULES["adadelta"].keras_class,
     "Adamax": RULES["adamax"].keras_class,
     "Nadam": RULES["nadam"].keras_class,
+    "AdamW": adamw,
+    "Ftrl": RULES["ftrl"].keras_class,
+}
+# What Keras asks and ours declares different: (class, method): what is said then, and why.
+DECLARED = {
+    ("NadamTest", "test_build_with_empty_var_list"): (
+        "no attribute '_u_product'",
+        "it asks for a variable of Keras's own by its private name",
+    ),
+    ("AdamWTest", "test_correctness_with_golden"): (
+        "Mismatched elements",
+        "its epsilon is 2, and stands beside √(v) there and beside √(v̂) here, as in the paper",
+    ),
+    ("AdamWTest", "test_weight_decay_is_none"): (
+        r"TypeError: `weight_decay` must be a finite float, 0 or more. Received: weight_decay=None",
+        "refused here too, as every hyper-parameter is, with a TypeError and the course's sentence",
+    ),
+    **{
+        ("FtrlTest", f"test_invalid_{name}"): (
+            f"`{name}` must be a finite float, 0 or (more|less). Received: {name}=-?0.1",
+            "refused here too, with the course's sentence: Keras wants the words 'positive or zero'",
+        )
+        for name in (
+            "initial_accumulator_value",
+            "learning_rate_power",
+            "l1_regularization_strength",
+            "l2_regularization_strength",
+            "l2_shrinkage_regularization_strength",
+        )
+    },
 }
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", pytest.PytestUnknownMarkWarning)  # marks of Keras's own set-up
@@ -49,12 +84,6 @@ with warnings.catch_warnings():
         name: importlib.import_module(f"keras.src.optimizers.{name.lower()}_test")
         for name in STAND_INS
     }
-# What these ask, ours declares different: numbers of Keras's own momentum schedule (0.96ᵗ), and the name of its slot.
-DECLARED_DIFFERENT = {
-    ("NadamTest", "test_single_step"): "[0.4686, 1.4686, 2.4686, 3.4686]",
-    ("NadamTest", "test_correctness_with_golden"): "Mismatched elements",
-    ("NadamTest", "test_build_with_empty_var_list"): "no attribute '_u_product'",
-}
 CASES = [
     (cls, method)
     for module in MODULES.values()
@@ -93,10 +122,11 @@ def complaints(case):
 @pytest.mark.parametrize("cls, method", CASES, ids=lambda it: getattr(it, "__name__", it))
 def test_what_keras_asks_of_its_class_holds_for_ours(cls, method, made):
     said = complaints(cls(method))
-    if (cls.__name__, method) in DECLARED_DIFFERENT:
-        assert DECLARED_DIFFERENT[cls.__name__, method] in said
-    else:
-        assert not said, said
+    if (cls.__name__, method) in DECLARED:
+        expected, why = DECLARED[cls.__name__, method]
+        assert re.search(expected, said), f"{why}\n{said}"
+        return
+    assert not said, said
     classes = {type(optimizer) for optimizer in made}
     assert classes <= {rule.keras_class for rule in RULES.values()}
     assert classes or method == "test_invalid_momentum"  # where the constructor refuses

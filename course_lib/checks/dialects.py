@@ -65,6 +65,19 @@ DIALECTS = {
         "PyTorch": SAME,
         "optax": Dialect("s ← max(s, v / (1 − beta_2ᵗ))\nŝ ← s"),
     },
+    "adamw": {
+        "the paper": Dialect("w ← w − learning_rate · m̂ / (√(v̂) + epsilon) − weight_decay · w"),
+        "PyTorch": SAME,
+        "optax": SAME,
+    },
+    "ftrl": {
+        "the paper": Dialect(
+            "σ ← (√(n + g²) − √(n)) / learning_rate\n"
+            "z ← z + g − σ · w\n"
+            "q ← (beta + √(n)) / learning_rate + l2_regularization_strength",
+            start={"n": 0.0},
+        ),
+    },
 }
 
 

@@ -14,6 +14,7 @@ NOTATION = [
     ("³", "**3"),
     ("ᵗ", "**t"),
     ("^", "**"),
+    ("ᵖ", "**p"),
     ("ᵀ", ".T"),
     ("\u0302", "_hat"),  # the hat of m̂ and v̂
 ]
@@ -23,6 +24,7 @@ FUNCTIONS = {
     "min": np.minimum,
     "sign": np.sign,
     "abs": np.abs,
+    "clip": np.clip,
     "where": np.where,
     "norm": np.linalg.norm,  # printed ‖w‖: of a matrix it is Frobenius's
     "rms": lambda x: np.sqrt(np.mean(np.square(x))),

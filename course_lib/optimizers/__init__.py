@@ -13,8 +13,10 @@ from . import (
     adagrad,
     adam,
     adamax,
+    adamw,
     amsgrad,
     centered_rmsprop,
+    ftrl,
     momentum,
     nadam,
     nesterov,
@@ -26,6 +28,11 @@ from .rule import Rule, Rules, check_hyperparameters
 from .side_by_side import side_by_side
 
 __all__ = ["RULES", "Rule", "check_hyperparameters", "side_by_side"]
+
+
+def _nadam_of_keras(momentum_decay=1.0, **settings):
+    return keras.optimizers.Nadam(**settings)  # its momentum_decay is 1, and no argument
+
 
 RULES = Rules(
     sgd=Rule(
@@ -97,8 +104,10 @@ RULES = Rules(
     nadam=Rule(
         nadam,
         nadam.Nadam,
-        settings=dict(learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625),
-        builtin=keras.optimizers.Nadam,
+        settings=dict(
+            learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625, momentum_decay=0.004
+        ),
+        builtin=_nadam_of_keras,
         dialect="a ← beta_1 · (1 − 0.9599999785423279^t / 2)\n"  # 0.96 in float32; not so in p
         "b ← beta_1 · (1 − 0.9599999785423279^(t + 1) / 2)\n"
         "p ← p · beta_1 · (1 − 0.96^t / 2)",
@@ -119,5 +128,30 @@ RULES = Rules(
         adabelief,
         adabelief.AdaBelief,
         settings=dict(learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625),
+    ),
+    adamw=Rule(
+        adamw,
+        adamw.AdamW,
+        settings=dict(
+            learning_rate=0.125, weight_decay=0.25, beta_1=0.75, beta_2=0.875, epsilon=0.0625
+        ),
+        builtin=keras.optimizers.AdamW,
+        dialect="w ← w − learning_rate · "
+        "(√(1 − beta_2ᵗ) / (1 − beta_1ᵗ) · m / (√(v) + epsilon) + weight_decay · w)",
+        agree_when=dict(epsilon=0.0),
+    ),
+    ftrl=Rule(
+        ftrl,
+        ftrl.Ftrl,
+        settings=dict(
+            learning_rate=0.125,
+            learning_rate_power=-0.75,
+            initial_accumulator_value=0.25,
+            l1_regularization_strength=0.5,
+            l2_regularization_strength=0.3125,
+            l2_shrinkage_regularization_strength=0.125,
+            beta=0.75,
+        ),
+        builtin=keras.optimizers.Ftrl,
     ),
 )

@@ -15,6 +15,7 @@ _COUNT = ("a whole number, 0 or more", lambda x: 0 <= x < np.inf and x == int(x)
 RANGES = {
     "learning_rate": _ANY,
     "momentum": _PART,
+    "momentum_decay": _ANY,
     "rho": _PART,
     "beta_1": _MEAN,
     "beta_2": _MEAN,

@@ -1,0 +1,116 @@
+"""FTRL-Proximal: Adagrad that keeps its doubts to itself, and writes down zero until a gradient insists.
+
+    p ← −learning_rate_power
+    σ ← ((n + g²)ᵖ − nᵖ) / learning_rate
+    z ← z + g + 2 · l2_shrinkage_regularization_strength · w − σ · w
+    n ← n + g²
+    q ← (beta + nᵖ) / learning_rate + 2 · l2_regularization_strength
+    c ← clip(z, −l1_regularization_strength, l1_regularization_strength)
+    w ← (c − z) / q
+
+n starts at initial_accumulator_value; in the paper, at 0.  w is exactly 0 while z stays between ±l1.
+
+McMahan et al. (2013), Ad Click Prediction: a View from the Trenches, Algorithm 1 (their α is the learning rate, their λ₁ is
+l1_regularization_strength, their λ₂ twice l2_regularization_strength, and p is ½).
+NB: the power and the shrinkage are TensorFlow's and Keras's, which also have the factors 2; the paper recommends beta = 1,
+    Keras defaults to 0.
+NB: w is made from z alone, and z starts at 0: weights that do not start at 0 are all but forgotten in the first step.  So
+    in Keras's class too; the paper starts at 0.
+NB: q is 0, and w not a number, where beta, l2 and n are 0 and no gradient has come yet; so too at a learning rate of 0.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from .rule import check_hyperparameters
+
+
+def init(w, *, initial_accumulator_value):
+    return {"z": np.zeros_like(w), "n": np.full_like(w, initial_accumulator_value)}
+
+
+def step(
+    w,
+    g,
+    state,
+    *,
+    learning_rate,
+    learning_rate_power,
+    l1_regularization_strength,
+    l2_regularization_strength,
+    l2_shrinkage_regularization_strength,
+    beta,
+):
+    z, n = state["z"], state["n"]
+    p = -learning_rate_power
+    sigma = ((n + g**2) ** p - n**p) / learning_rate
+    z = z + g + 2 * l2_shrinkage_regularization_strength * w - sigma * w
+    n = n + g**2
+    q = (beta + n**p) / learning_rate + 2 * l2_regularization_strength
+    c = np.clip(z, -l1_regularization_strength, l1_regularization_strength)
+    w = (c - z) / q
+    return w, {"z": z, "n": n}
+
+
+@keras.saving.register_keras_serializable("course_lib")
+class Ftrl(keras.Optimizer):
+    def __init__(
+        self,
+        learning_rate=0.001,
+        learning_rate_power=-0.5,
+        initial_accumulator_value=0.1,
+        l1_regularization_strength=0.0,
+        l2_regularization_strength=0.0,
+        l2_shrinkage_regularization_strength=0.0,
+        beta=0.0,
+        **kwargs,
+    ):
+        check_hyperparameters(
+            learning_rate=learning_rate,
+            learning_rate_power=learning_rate_power,
+            initial_accumulator_value=initial_accumulator_value,
+            l1_regularization_strength=l1_regularization_strength,
+            l2_regularization_strength=l2_regularization_strength,
+            l2_shrinkage_regularization_strength=l2_shrinkage_regularization_strength,
+            beta=beta,
+        )
+        super().__init__(learning_rate, **kwargs)
+        self.learning_rate_power = learning_rate_power
+        self.initial_accumulator_value = initial_accumulator_value
+        self.l1_regularization_strength = l1_regularization_strength
+        self.l2_regularization_strength = l2_regularization_strength
+        self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
+        self.beta = beta
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        start = keras.initializers.Constant(self.initial_accumulator_value)
+        self.z = self.add_optimizer_variables(variables, "z")
+        self.n = self.add_optimizer_variables(variables, "n", initializer=start)
+
+    def update_step(self, gradient, variable, learning_rate):
+        i = self._get_variable_index(variable)
+        w, z, n = variable, self.z[i], self.n[i]
+        g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
+        learning_rate = ops.cast(learning_rate, w.dtype)
+        p = -self.learning_rate_power
+        sigma = ((n + g**2) ** p - n**p) / learning_rate
+        self.assign(z, z + g + 2 * self.l2_shrinkage_regularization_strength * w - sigma * w)
+        self.assign(n, n + g**2)
+        q = (self.beta + n**p) / learning_rate + 2 * self.l2_regularization_strength
+        c = ops.clip(z, -self.l1_regularization_strength, self.l1_regularization_strength)
+        self.assign(w, (c - z) / q)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "learning_rate_power": self.learning_rate_power,
+            "initial_accumulator_value": self.initial_accumulator_value,
+            "l1_regularization_strength": self.l1_regularization_strength,
+            "l2_regularization_strength": self.l2_regularization_strength,
+            "l2_shrinkage_regularization_strength": self.l2_shrinkage_regularization_strength,
+            "beta": self.beta,
+        }
