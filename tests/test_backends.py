@@ -56,6 +56,7 @@ def seen(request):
 
 # The names stand here once more, so that nothing has to be imported where no backend is installed.
 NAMES = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "centered_rmsprop", "adam", "amsgrad"]
+NAMES += ["radam"]
 
 
 @pytest.mark.parametrize("name", NAMES)

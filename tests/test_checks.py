@@ -44,7 +44,9 @@ def test_every_rule_passes(name):
 @every_rule
 def test_every_check_of_every_rule_passes_or_says_why_it_does_not_apply(name, i):
     check, outcome, said = report_of(name).rows[i]
-    if check == "differs_from_its_builtin_twin_as_declared" and not RULES[name].dialect:
+    if RULES[name].builtin is None and "builtin_twin" in check:
+        assert (outcome, said) == ("n/a", "Keras has no such class of its own")
+    elif check == "differs_from_its_builtin_twin_as_declared" and not RULES[name].dialect:
         assert (outcome, said) == ("n/a", "the rule declares no difference")
     else:
         assert outcome == "passed", said
@@ -104,6 +106,7 @@ IN_THE_EQUATION = [
     (r"ᵗ", ""),
     (r"√", ""),
     (r"max", "min"),
+    (r"> 4", "> 5"),  # radam begins a step later, as in other libraries
     (r" \+ epsilon", ""),
     (r"\(√\((.{1,2})\) \+ epsilon\)", r"√(\1 + epsilon)"),  # epsilon moves under the root
     (r"√\((s|s − m²) \+ epsilon\)", r"(√(\1) + epsilon)"),  # and out from under it
@@ -119,8 +122,9 @@ IN_PYTHON = [
     (r"learning_rate \* ", ""),
     (r"\*\*2", ""),
     (r"\*\*t", ""),
-    (r"(np|ops)\.sqrt", ""),
+    (r"(np|ops|math)\.sqrt", ""),
     (r"maximum", "minimum"),
+    (r"> 4", "> 5"),
     (r" \+ (self\.)?epsilon", ""),
     (r"\((\w+\.sqrt)\((\w+)\) \+ ([\w.]+)\)", r"\1(\2 + \3)"),  # epsilon moves under the root
     (r"(\w+\.sqrt)\((s|s - m\*\*2) \+ ([\w.]+)\)", r"(\1(\2) + \3)"),  # and out from under it
@@ -138,6 +142,8 @@ IN_NUMPY = [
 IN_KERAS = [
     *IN_PYTHON,
     (r"self\.iterations \+ 1", "1"),
+    (r"expm1", "exp"),
+    (r" \* -", " * "),
     (r"self\.assign\((\w), (.*)\)\n", r"\1 = \2\n"),  # a local name in place of the variable
     (r"(?s)self\.assign\(.*?\)\n(?=        \w|\n)", "pass\n"),  # forgotten
     (r"self\.([smv])\[[^]]*\]", r"self.\1[0]"),  # one slot for all variables
@@ -205,9 +211,13 @@ def three_steps(monkeypatch):
     monkeypatch.setattr(checks, "STEPS", 3)
 
 
+MORE_STEPS = {"radam": 7}  # it becomes itself at step 5, and with another threshold at step 6
+
+
 @pytest.mark.parametrize("telling", TELLINGS)
 @every_rule
-def test_every_mutant_is_caught(name, telling, three_steps):
+def test_every_mutant_is_caught(name, telling, three_steps, monkeypatch):
+    monkeypatch.setattr(checks, "STEPS", MORE_STEPS.get(name, checks.STEPS))
     rule = RULES[name]
     survivors = []
     for change, source in mutants(inspect.getsource(rule.numpy), telling, rule.hyperparameters):

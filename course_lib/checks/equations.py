@@ -15,6 +15,7 @@ NOTATION = [
     ("ᵗ", "**t"),
     ("ᵀ", ".T"),
     ("\u0302", "_hat"),  # the hat of m̂ and v̂
+    ("∞", "_inf"),
 ]
 FUNCTIONS = {
     "sqrt": np.sqrt,

@@ -14,6 +14,7 @@ from . import (
     centered_rmsprop,
     momentum,
     nesterov,
+    radam,
     rmsprop,
     sgd,
 )
@@ -76,5 +77,10 @@ RULES = Rules(
         builtin=partial(keras.optimizers.Adam, amsgrad=True),
         dialect="w ← w − learning_rate · √(1 − beta_2ᵗ) / (1 − beta_1ᵗ) · m / (√(s) + epsilon)",
         agree_when=dict(epsilon=0.0),
+    ),
+    radam=Rule(
+        radam,
+        radam.RAdam,
+        settings=dict(learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625),
     ),
 )
