@@ -13,8 +13,13 @@ COLOURS = {
     "adagrad": "#009E73",
     "rmsprop": "#E69F00",
     "centered_rmsprop": "#B87700",
+    "adadelta": "#CC9A00",
     "adam": "#D55E00",
     "amsgrad": "#8F3F00",
+    "adamax": "#FF8C5A",
+    "nadam": "#A83200",
+    "yogi": "#E07B9A",
+    "adabelief": "#C2185B",
     "radam": "#CC79A7",
 }
 SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

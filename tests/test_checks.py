@@ -52,8 +52,13 @@ def test_every_check_of_every_rule_passes_or_says_why_it_does_not_apply(name, i)
         assert outcome == "passed", said
 
 
-def test_three_rules_declare_a_difference_from_their_twin():
-    assert [name for name in RULES if RULES[name].dialect] == ["adagrad", "adam", "amsgrad"]
+def test_these_rules_declare_a_difference_from_their_twin():
+    assert [name for name in RULES if RULES[name].dialect] == [
+        "adagrad",
+        "adam",
+        "amsgrad",
+        "nadam",
+    ]
 
 
 # ---- Mutants: every small mistake in one of the tellings is caught ----
@@ -106,10 +111,13 @@ IN_THE_EQUATION = [
     (r"ᵗ", ""),
     (r"√", ""),
     (r"max", "min"),
+    (r"abs", ""),
+    (r"sign", ""),
+    (r" / 250", ""),
     (r"> 4", "> 5"),  # radam begins a step later, as in other libraries
     (r" \+ epsilon", ""),
     (r"\(√\((.{1,2})\) \+ epsilon\)", r"√(\1 + epsilon)"),  # epsilon moves under the root
-    (r"√\((s|s − m²) \+ epsilon\)", r"(√(\1) + epsilon)"),  # and out from under it
+    (r"√\((s|u|s − m²) \+ epsilon\)", r"(√(\1) + epsilon)"),  # and out from under it
     (r"← t \+ 1", "← 1"),
     (r"(?m)^    .{1,2} ← .*\n", ""),  # the line is missing
 ]
@@ -124,18 +132,21 @@ IN_PYTHON = [
     (r"\*\*t", ""),
     (r"(np|ops|math)\.sqrt", ""),
     (r"maximum", "minimum"),
+    (r"(np|ops)\.(abs|sign)", ""),
+    (r" / 250", ""),
     (r"> 4", "> 5"),
     (r" \+ (self\.)?epsilon", ""),
     (r"\((\w+\.sqrt)\((\w+)\) \+ ([\w.]+)\)", r"\1(\2 + \3)"),  # epsilon moves under the root
-    (r"(\w+\.sqrt)\((s|s - m\*\*2) \+ ([\w.]+)\)", r"(\1(\2) + \3)"),  # and out from under it
+    (r"(\w+\.sqrt)\((s|u|s - m\*\*2) \+ ([\w.]+)\)", r"(\1(\2) + \3)"),  # and out from under it
 ]
 IN_NUMPY = [
     *IN_PYTHON,
     (r"= t \+ 1", "= 1"),
-    (r"(?m)^    ([wsmv]) = (?!state)", r"    \1[...] = "),  # in place
-    (r"(?m)^    ([wsmv]) = \1 \+", r"    \1 +="),
-    (r'"([smvt])": \1\b', r'"\1": state["\1"]'),  # the old one is handed back
+    (r"(?m)^    ([a-z]) = (?!state)", r"    \1[...] = "),  # in place
+    (r"(?m)^    ([a-z]) = \1 \+", r"    \1 +="),
+    (r'"([a-z])": \1\b', r'"\1": state["\1"]'),  # the old one is handed back
     (r"zeros_like", "ones_like"),
+    (r"np.ones_like", "np.zeros_like"),
     (r"full_like\(w, \w+\)", "zeros_like(w)"),
     (r'"t": 0', '"t": 1'),
 ]
@@ -146,9 +157,9 @@ IN_KERAS = [
     (r" \* -", " * "),
     (r"self\.assign\((\w), (.*)\)\n", r"\1 = \2\n"),  # a local name in place of the variable
     (r"(?s)self\.assign\(.*?\)\n(?=        \w|\n)", "pass\n"),  # forgotten
-    (r"self\.([smv])\[[^]]*\]", r"self.\1[0]"),  # one slot for all variables
+    (r"self\.([a-z])\[[^]]*\]", r"self.\1[0]"),  # one slot for all variables
     (
-        r"self\.([smv])\[[^]]*\]",
+        r"self\.([a-z])\[[^]]*\]",
         r"{s.shape: s for s in self.\1}[variable.shape]",
     ),  # or for all of a shape
 ]
@@ -159,6 +170,7 @@ IN_THE_CONTRACT = [
     (r"(?m)self\.(\w+) = \1$", r"self.\1 = 0.375"),  # whatever the constructor was given
     (r"super\(\)\.__init__\(learning_rate", "super().__init__(0.375"),
     (r"initializer=start", "initializer='ones'"),
+    (r'"ones"', "'zeros'"),
     (r'(variables, )"\w"', r'\1"x"'),  # a slot of another name
     (r'"(\w)", "(\w)"', r'"\2", "\1"'),  # two slots of each other's name
     # one slot for two letters
@@ -457,3 +469,10 @@ def test_an_equation_reaches_nothing_but_arithmetic():
 def test_a_dialect_replaces_the_lines_that_it_speaks_and_no_other():
     lines = equations.lines_of("s ← s + g\nw ← w − s")
     assert equations.in_dialect(lines, "w ← w + s") == [("s", "s + g"), ("w", "w + s")]
+
+
+def test_a_dialect_may_need_letters_of_its_own():
+    lines = equations.lines_of("s ← s + g\nw ← w − s")
+    spoken = equations.in_dialect(lines, "r ← √(s)\nw ← w − r")
+    assert spoken == [("s", "s + g"), ("r", "sqrt(s)"), ("w", "w - r")]
+    assert equations.in_dialect(lines, "") == lines

@@ -34,13 +34,27 @@ def adam(amsgrad=False, **rest):
     return RULES["amsgrad" if amsgrad else "adam"].keras_class(**rest)
 
 
-STAND_INS = {"SGD": sgd, "RMSprop": rmsprop, "Adam": adam, "Adagrad": RULES["adagrad"].keras_class}
+STAND_INS = {
+    "SGD": sgd,
+    "RMSprop": rmsprop,
+    "Adam": adam,
+    "Adagrad": RULES["adagrad"].keras_class,
+    "Adadelta": RULES["adadelta"].keras_class,
+    "Adamax": RULES["adamax"].keras_class,
+    "Nadam": RULES["nadam"].keras_class,
+}
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", pytest.PytestUnknownMarkWarning)  # marks of Keras's own set-up
     MODULES = {
         name: importlib.import_module(f"keras.src.optimizers.{name.lower()}_test")
         for name in STAND_INS
     }
+# What these ask, ours declares different: numbers of Keras's own momentum schedule (0.96ᵗ), and the name of its slot.
+DECLARED_DIFFERENT = {
+    ("NadamTest", "test_single_step"): "[0.4686, 1.4686, 2.4686, 3.4686]",
+    ("NadamTest", "test_correctness_with_golden"): "Mismatched elements",
+    ("NadamTest", "test_build_with_empty_var_list"): "no attribute '_u_product'",
+}
 CASES = [
     (cls, method)
     for module in MODULES.values()
@@ -79,7 +93,10 @@ def complaints(case):
 @pytest.mark.parametrize("cls, method", CASES, ids=lambda it: getattr(it, "__name__", it))
 def test_what_keras_asks_of_its_class_holds_for_ours(cls, method, made):
     said = complaints(cls(method))
-    assert not said, said
+    if (cls.__name__, method) in DECLARED_DIFFERENT:
+        assert DECLARED_DIFFERENT[cls.__name__, method] in said
+    else:
+        assert not said, said
     classes = {type(optimizer) for optimizer in made}
     assert classes <= {rule.keras_class for rule in RULES.values()}
     assert classes or method == "test_invalid_momentum"  # where the constructor refuses
@@ -87,7 +104,7 @@ def test_what_keras_asks_of_its_class_holds_for_ours(cls, method, made):
 
 def test_kerass_tests_are_found_for_every_class():
     golden = {cls.__name__ for cls, method in CASES if method == "test_correctness_with_golden"}
-    assert golden == {"SGDTest", "RMSpropTest", "AdamTest", "AdagradTest"}
+    assert golden == {f"{name}Test" for name in STAND_INS}
 
 
 def test_another_class_fails_kerass_tests(made, monkeypatch):

@@ -13,6 +13,7 @@ NOTATION = [
     ("²", "**2"),
     ("³", "**3"),
     ("ᵗ", "**t"),
+    ("^", "**"),
     ("ᵀ", ".T"),
     ("\u0302", "_hat"),  # the hat of m̂ and v̂
     ("∞", "_inf"),
@@ -56,9 +57,15 @@ def execute(lines, functions=None, **quantities):
 
 
 def in_dialect(lines, dialect):
-    """The same lines, but for those letters that the dialect writes differently."""
-    spoken = dict(lines_of(dialect))
-    return [(letter, spoken.get(letter, expression)) for letter, expression in lines]
+    """The same lines, but for those letters that the dialect writes differently; lines for letters that the equation does
+    not have run before the dialect's next one."""
+    letters = {letter for letter, _ in lines}
+    spoken, before = {}, []
+    for letter, expression in lines_of(dialect) if dialect else []:
+        before.append((letter, expression))
+        if letter in letters:
+            spoken[letter], before = before, []
+    return [said for line in lines for said in spoken.get(line[0], [line])]
 
 
 def _translated(text):

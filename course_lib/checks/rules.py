@@ -6,6 +6,7 @@ smallest mistake that we have seen in a published optimizer stands ten orders of
 """
 
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 from course_lib.optimizers import Rule
@@ -92,14 +93,14 @@ def the_numpy_step_leaves_its_inputs_alone(rule):
 def keras_equals_numpy(rule):
     """The Keras class takes the path of the NumPy rule, variable by variable.  Otherwise the lesson is about another
     optimizer than the one that trains."""
-    optimizer, paths = _keras_run(rule.keras_class(**rule.settings))
+    path, slots = _keras_run(rule.keras_class, rule.settings)
     for i, shape in enumerate(SHAPES):
         w, gradients = _weights_and_gradients(shape, i)
         state = rule.init(w, **rule.settings)
         for t, g in enumerate(gradients):
             w, state = rule.step(w, g, state, **rule.settings)
             _must_agree(
-                paths[t][i],
+                path[t][i],
                 w,
                 f"after step {t + 1}, for a variable of shape {shape}, Keras's w",
                 "NumPy's w",
@@ -108,7 +109,7 @@ def keras_equals_numpy(rule):
             )
         for name in _slot_names(state):
             _must_agree(
-                keras.ops.convert_to_numpy(getattr(optimizer, name)[i]),
+                slots(name)[i],
                 state[name],
                 f"after {STEPS} steps, for a variable of shape {shape}, Keras's slot {name}",
                 f"NumPy's {name}",
@@ -122,14 +123,9 @@ def keras_is_the_same_eager_in_a_graph_and_compiled(rule):
     """Eager, in a graph and under XLA the class takes the same path.  Otherwise what you debug is not what trains."""
     if keras.backend.backend() != "tensorflow":
         raise DoesNotApply(f"graphs are TensorFlow's; the backend is {keras.backend.backend()}")
-    import tensorflow as tf
-
-    _, eager = _keras_run(rule.keras_class(**rule.settings))
-    for how, jit_compile in {"in a graph": False, "compiled by XLA": True}.items():
-        _, path = _keras_run(
-            rule.keras_class(**rule.settings),
-            lambda apply, jit_compile=jit_compile: tf.function(apply, jit_compile=jit_compile),
-        )
+    eager, _ = _keras_run(rule.keras_class, rule.settings)
+    for how in (GRAPH, XLA):
+        path, _ = _keras_run(rule.keras_class, rule.settings, how)
         for t, (one, other) in enumerate(zip(eager, path, strict=True)):
             for shape, w_eager, w_other in zip(SHAPES, one, other, strict=True):
                 _must_agree(
@@ -186,8 +182,8 @@ def keras_equals_its_builtin_twin(rule):
     _needs_a_twin(rule)
     agreed = rule.agree_when if rule.dialect else {}  # no difference declared: none allowed
     settings = {**rule.all_settings, **agreed}
-    _, ours = _keras_run(rule.keras_class(**settings))
-    _, theirs = _keras_run(rule.builtin(**settings))
+    ours, _ = _keras_run(rule.keras_class, settings, _fastest())
+    theirs, _ = _keras_run(rule.builtin, settings, _fastest())
     for t, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         for shape, w_ours, w_theirs in zip(SHAPES, one, other, strict=True):
             _must_agree(
@@ -209,8 +205,8 @@ def differs_from_its_builtin_twin_as_declared(rule):
     if not rule.dialect:
         raise DoesNotApply("the rule declares no difference")
     lines = equations.in_dialect(equations.lines_of(rule.equation), rule.dialect)
-    _, ours = _keras_run(rule.keras_class(**rule.settings))
-    _, theirs = _keras_run(rule.builtin(**rule.settings))
+    ours, _ = _keras_run(rule.keras_class, rule.settings)
+    theirs, _ = _keras_run(rule.builtin, rule.settings, _fastest())
     for i, shape in enumerate(SHAPES):
         w, gradients = _weights_and_gradients(shape, i)
         state = rule.init(w, **rule.settings)
@@ -340,17 +336,40 @@ def _variables():
     ]
 
 
-def _keras_run(optimizer, compiled=lambda apply: apply):
-    """The optimizer, and all variables after each step: a list of lists of arrays."""
-    variables = _variables()
+EAGER, GRAPH, XLA = "eager", "in a graph", "compiled by XLA"
+
+
+def _fastest():
+    """How a twin runs: in a graph where there are graphs."""
+    return GRAPH if keras.backend.backend() == "tensorflow" else EAGER
+
+
+def _keras_run(make, settings, how=EAGER):
+    """All variables after each step, a list of lists of arrays; and the optimizer's slots at the end, by name.
+
+    The last runs are kept: several checks look at the same one.
+    """
+    return _remembered_run(make, tuple(sorted(settings.items())), how, STEPS)
+
+
+@lru_cache(maxsize=4)
+def _remembered_run(make, settings, how, steps):
+    optimizer, variables = make(**dict(settings)), _variables()
     optimizer.build(variables)
-    apply = compiled(lambda gradients: optimizer.apply(gradients, variables))
+
+    def apply(gradients):
+        optimizer.apply(gradients, variables)
+
+    if how != EAGER:
+        import tensorflow as tf
+
+        apply = tf.function(apply, jit_compile=how == XLA)
     gradients = zip(*(_weights_and_gradients(s, i)[1] for i, s in enumerate(SHAPES)), strict=True)
     path = []
     for g in gradients:
         apply([keras.ops.convert_to_tensor(one, "float64") for one in g])
         path.append([np.array(keras.ops.convert_to_numpy(v)) for v in variables])
-    return optimizer, path
+    return path, lambda name: [keras.ops.convert_to_numpy(v) for v in getattr(optimizer, name)]
 
 
 def _slot_names(state):

@@ -8,15 +8,20 @@ from functools import partial
 import keras
 
 from . import (
+    adabelief,
+    adadelta,
     adagrad,
     adam,
+    adamax,
     amsgrad,
     centered_rmsprop,
     momentum,
+    nadam,
     nesterov,
     radam,
     rmsprop,
     sgd,
+    yogi,
 )
 from .rule import Rule, Rules, check_hyperparameters
 from .side_by_side import side_by_side
@@ -62,6 +67,12 @@ RULES = Rules(
         settings=dict(learning_rate=0.125, rho=0.75, momentum=0.5, epsilon=0.0625),
         builtin=partial(keras.optimizers.RMSprop, centered=True),
     ),
+    adadelta=Rule(
+        adadelta,
+        adadelta.Adadelta,
+        settings=dict(learning_rate=0.125, rho=0.75, epsilon=0.0625),
+        builtin=keras.optimizers.Adadelta,
+    ),
     adam=Rule(
         adam,
         adam.Adam,
@@ -77,6 +88,38 @@ RULES = Rules(
         builtin=partial(keras.optimizers.Adam, amsgrad=True),
         dialect="w ← w − learning_rate · √(1 − beta_2ᵗ) / (1 − beta_1ᵗ) · m / (√(s) + epsilon)",
         agree_when=dict(epsilon=0.0),
+    ),
+    adamax=Rule(
+        adamax,
+        adamax.Adamax,
+        settings=dict(learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625),
+        builtin=keras.optimizers.Adamax,
+    ),
+    nadam=Rule(
+        nadam,
+        nadam.Nadam,
+        settings=dict(learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625),
+        builtin=keras.optimizers.Nadam,
+        dialect="a ← beta_1 · (1 − 0.9599999785423279^t / 2)\n"  # 0.96 in float32; not so in p
+        "b ← beta_1 · (1 − 0.9599999785423279^(t + 1) / 2)\n"
+        "p ← p · beta_1 · (1 − 0.96^t / 2)",
+        agree_when=dict(beta_1=0.0),  # no momentum, no schedule
+    ),
+    yogi=Rule(
+        yogi,
+        yogi.Yogi,
+        settings=dict(
+            learning_rate=0.125,
+            beta_1=0.75,
+            beta_2=0.875,
+            epsilon=0.0625,
+            initial_accumulator_value=0.25,
+        ),
+    ),
+    adabelief=Rule(
+        adabelief,
+        adabelief.AdaBelief,
+        settings=dict(learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625),
     ),
     radam=Rule(
         radam,

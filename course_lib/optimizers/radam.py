@@ -11,7 +11,7 @@
     u ← r · m̂ / (√(v̂) + epsilon) if ρ > 4 else m̂
     w ← w − learning_rate · u
 
-ρ is the number of gradients that v is as good as: t at first, ρ∞ in the end.
+ρ is the number of gradients that v is worth: about t at first, ρ∞ in the end.
 
 Liu, Jiang, He, Chen, Liu, Gao and Han (2019), On the Variance of the Adaptive Learning Rate and Beyond, Algorithm 2 (which
 prints 1/β₂ · v for β₂ · v, a slip).  It has no epsilon; ours, and its default, are PyTorch's.
