@@ -22,6 +22,7 @@ COLOURS = {
     "adabelief": "#C2185B",
     "adamw": "#7B2D8B",
     "ftrl": "#2E8B57",
+    "radam": "#CC79A7",
 }
 SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 

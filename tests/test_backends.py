@@ -71,6 +71,7 @@ NAMES = [
     "adabelief",
     "adamw",
     "ftrl",
+    "radam",
 ]
 
 

@@ -17,6 +17,7 @@ NOTATION = [
     ("ᵖ", "**p"),
     ("ᵀ", ".T"),
     ("\u0302", "_hat"),  # the hat of m̂ and v̂
+    ("∞", "_inf"),
 ]
 FUNCTIONS = {
     "sqrt": np.sqrt,

@@ -20,6 +20,7 @@ from . import (
     momentum,
     nadam,
     nesterov,
+    radam,
     rmsprop,
     sgd,
     yogi,
@@ -153,5 +154,10 @@ RULES = Rules(
             beta=0.75,
         ),
         builtin=keras.optimizers.Ftrl,
+    ),
+    radam=Rule(
+        radam,
+        radam.RAdam,
+        settings=dict(learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625),
     ),
 )
