@@ -15,6 +15,7 @@ COLOURS = {
     "centered_rmsprop": "#B87700",
     "adam": "#D55E00",
     "amsgrad": "#8F3F00",
+    "schedule_free": "#8A8A00",
 }
 SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 

@@ -34,11 +34,18 @@ def adam(amsgrad=False, **rest):
     return RULES["amsgrad" if amsgrad else "adam"].keras_class(**rest)
 
 
-STAND_INS = {"SGD": sgd, "RMSprop": rmsprop, "Adam": adam, "Adagrad": RULES["adagrad"].keras_class}
+STAND_INS = {
+    "SGD": sgd,
+    "RMSprop": rmsprop,
+    "Adam": adam,
+    "Adagrad": RULES["adagrad"].keras_class,
+    "ScheduleFreeAdamW": RULES["schedule_free"].keras_class,
+}
+FILES = {"ScheduleFreeAdamW": "schedule_free_adamw"}  # else the class's name in small letters
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", pytest.PytestUnknownMarkWarning)  # marks of Keras's own set-up
     MODULES = {
-        name: importlib.import_module(f"keras.src.optimizers.{name.lower()}_test")
+        name: importlib.import_module(f"keras.src.optimizers.{FILES.get(name, name.lower())}_test")
         for name in STAND_INS
     }
 CASES = [

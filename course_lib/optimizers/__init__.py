@@ -15,6 +15,7 @@ from . import (
     momentum,
     nesterov,
     rmsprop,
+    schedule_free,
     sgd,
 )
 from .rule import Rule, Rules, check_hyperparameters
@@ -76,5 +77,24 @@ RULES = Rules(
         builtin=partial(keras.optimizers.Adam, amsgrad=True),
         dialect="w ← w − learning_rate · √(1 − beta_2ᵗ) / (1 − beta_1ᵗ) · m / (√(s) + epsilon)",
         agree_when=dict(epsilon=0.0),
+    ),
+    schedule_free=Rule(
+        schedule_free,
+        schedule_free.ScheduleFreeAdamW,
+        settings=dict(
+            learning_rate=0.125,
+            beta_1=0.75,
+            beta_2=0.875,
+            epsilon=0.0625,
+            warmup_steps=2,
+            weight_decay=0.0625,
+        ),
+        builtin=keras.optimizers.ScheduleFreeAdamW,
+        dialect="""
+            c ← 1 / t
+            x ← (w − learning_rate · weight_decay · w − (1 − beta_1) · (z − r · g / (√(v̂) + epsilon))) / beta_1
+            z ← z − r · g / (√(v̂) + epsilon)
+        """,
+        agree_when=None,
     ),
 )
