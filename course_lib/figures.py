@@ -23,6 +23,7 @@ COLOURS = {
     "adamw": "#7B2D8B",
     "ftrl": "#2E8B57",
     "radam": "#CC79A7",
+    "schedule_free": "#8A8A00",
 }
 SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 

@@ -51,7 +51,7 @@ def seen(request):
     assert done.returncode == 0, done.stderr
     rows = [json.loads(row) for row in done.stdout.splitlines()]
     assert {used for used, _, _ in rows} == {backend}
-    return {name: row for _, name, row in rows}
+    return {name: {**row, "backend": backend} for _, name, row in rows}
 
 
 # The names stand here once more, so that nothing has to be imported where no backend is installed.
@@ -72,6 +72,7 @@ NAMES = [
     "adamw",
     "ftrl",
     "radam",
+    "schedule_free",
 ]
 
 
@@ -83,6 +84,9 @@ def test_every_check_passes_and_graphs_do_not_apply(name, seen):
     if report["rounds"] and name in ("amsgrad", "adamax"):
         # NB: on PyTorch keras.ops.maximum hands float64 back as float32 (Keras 3.15)
         assert failed == {"keras_equals_numpy", "keras_equals_its_builtin_twin"}, report["text"]
+    elif report["backend"] == "jax" and name == "schedule_free":
+        # NB: on JAX a variable's value is no second name for it: one of the two declared faults of Keras's is missing
+        assert failed == {"differs_from_its_builtin_twin_as_declared"}, report["text"]
     else:
         assert not failed, report["text"]
     not_applicable = [said for _, outcome, said in report["rows"] if outcome == "n/a"]

@@ -49,7 +49,9 @@ STAND_INS = {
     "Nadam": RULES["nadam"].keras_class,
     "AdamW": adamw,
     "Ftrl": RULES["ftrl"].keras_class,
+    "ScheduleFreeAdamW": RULES["schedule_free"].keras_class,
 }
+FILES = {"ScheduleFreeAdamW": "schedule_free_adamw"}  # else the class's name in small letters
 # What Keras asks and ours declares different: (class, method): what is said then, and why.
 DECLARED = {
     ("NadamTest", "test_build_with_empty_var_list"): (
@@ -81,7 +83,7 @@ DECLARED = {
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", pytest.PytestUnknownMarkWarning)  # marks of Keras's own set-up
     MODULES = {
-        name: importlib.import_module(f"keras.src.optimizers.{name.lower()}_test")
+        name: importlib.import_module(f"keras.src.optimizers.{FILES.get(name, name.lower())}_test")
         for name in STAND_INS
     }
 CASES = [

@@ -180,6 +180,8 @@ def keras_equals_its_builtin_twin(rule):
     """The class takes the path of Keras's own class, under the settings that the rule states.  Otherwise it is no
     drop-in replacement."""
     _needs_a_twin(rule)
+    if rule.dialect and rule.agree_when is None:
+        raise DoesNotApply("no settings make the two agree: see what is declared")
     agreed = rule.agree_when if rule.dialect else {}  # no difference declared: none allowed
     settings = {**rule.all_settings, **agreed}
     ours, _ = _keras_run(rule.keras_class, settings, _fastest())

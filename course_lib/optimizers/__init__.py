@@ -22,6 +22,7 @@ from . import (
     nesterov,
     radam,
     rmsprop,
+    schedule_free,
     sgd,
     yogi,
 )
@@ -159,5 +160,24 @@ RULES = Rules(
         radam,
         radam.RAdam,
         settings=dict(learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625),
+    ),
+    schedule_free=Rule(
+        schedule_free,
+        schedule_free.ScheduleFreeAdamW,
+        settings=dict(
+            learning_rate=0.125,
+            beta_1=0.75,
+            beta_2=0.875,
+            epsilon=0.0625,
+            warmup_steps=2,
+            weight_decay=0.0625,
+        ),
+        builtin=keras.optimizers.ScheduleFreeAdamW,
+        dialect="""
+            c ← 1 / t
+            x ← (w − learning_rate · weight_decay · w − (1 − beta_1) · (z − r · g / (√(v̂) + epsilon))) / beta_1
+            z ← z − r · g / (√(v̂) + epsilon)
+        """,
+        agree_when=None,
     ),
 )

@@ -67,7 +67,7 @@ class Rule:
                   float32; an epsilon large enough that its place shows
     builtin       makes Keras's own optimizer from hyper-parameters; None where Keras has none
     dialect       the equation's lines that Keras writes differently, in the equation's notation
-    agree_when    the hyper-parameters under which the dialect makes no difference
+    agree_when    the hyper-parameters under which the dialect makes no difference; None where there are none
     """
 
     numpy: Any
@@ -75,7 +75,7 @@ class Rule:
     settings: Mapping[str, float]
     builtin: Callable | None = None
     dialect: str = ""
-    agree_when: Mapping[str, float] = field(default_factory=dict)
+    agree_when: Mapping[str, float] | None = field(default_factory=dict)
 
     @property
     def name(self):
