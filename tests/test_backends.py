@@ -73,6 +73,12 @@ NAMES = [
     "ftrl",
     "radam",
     "schedule_free",
+    "adafactor",
+    "lars",
+    "lamb",
+    "lion",
+    "shampoo",
+    "muon",
 ]
 
 
@@ -81,12 +87,19 @@ def test_every_check_passes_and_graphs_do_not_apply(name, seen):
     assert list(seen) == NAMES
     report = seen[name]
     failed = {check for check, outcome, _ in report["rows"] if outcome == "FAILED"}
-    if report["rounds"] and name in ("amsgrad", "adamax"):
+    if report["rounds"] and name in ("amsgrad", "adamax", "adafactor"):
         # NB: on PyTorch keras.ops.maximum hands float64 back as float32 (Keras 3.15)
         assert failed == {"keras_equals_numpy", "keras_equals_its_builtin_twin"}, report["text"]
     elif report["backend"] == "jax" and name == "schedule_free":
         # NB: on JAX a variable's value is no second name for it: one of the two declared faults of Keras's is missing
         assert failed == {"differs_from_its_builtin_twin_as_declared"}, report["text"]
+    elif name == "adafactor":
+        # NB: Keras's class takes keras.ops.mean, which computes in float32 on JAX (Keras 3.15); ours does not
+        assert failed == {"keras_equals_its_builtin_twin"}, report["text"]
+    elif name == "muon":
+        # NB: Keras's class takes its scale, a root of a whole number, in float32 here; ours does not
+        assert failed == {"keras_equals_its_builtin_twin"}, report["text"]
+        assert "of shape (2, 3)" in report["text"]
     else:
         assert not failed, report["text"]
     not_applicable = [said for _, outcome, said in report["rows"] if outcome == "n/a"]

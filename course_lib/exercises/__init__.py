@@ -15,6 +15,7 @@ from . import (
     chapter_12,
     chapter_13,
     chapter_14,
+    chapter_16,
 )
 from .grading import EXERCISES, grade
 
@@ -35,4 +36,5 @@ CHAPTERS = (
     chapter_12,
     chapter_13,
     chapter_14,
+    chapter_16,
 )

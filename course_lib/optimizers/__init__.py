@@ -10,6 +10,7 @@ import keras
 from . import (
     adabelief,
     adadelta,
+    adafactor,
     adagrad,
     adam,
     adamax,
@@ -17,13 +18,18 @@ from . import (
     amsgrad,
     centered_rmsprop,
     ftrl,
+    lamb,
+    lars,
+    lion,
     momentum,
+    muon,
     nadam,
     nesterov,
     radam,
     rmsprop,
     schedule_free,
     sgd,
+    shampoo,
     yogi,
 )
 from .rule import Rule, Rules, check_hyperparameters
@@ -179,5 +185,66 @@ RULES = Rules(
             z ← z − r · g / (√(v̂) + epsilon)
         """,
         agree_when=None,
+    ),
+    adafactor=Rule(
+        adafactor,
+        adafactor.Adafactor,
+        settings=dict(
+            learning_rate=0.75,
+            beta_2_decay=-0.5,
+            epsilon_1=0.0625,
+            epsilon_2=1.25,
+            clip_threshold=0.75,
+        ),
+        builtin=keras.optimizers.Adafactor,
+    ),
+    lars=Rule(
+        lars,
+        lars.LARS,
+        settings=dict(
+            learning_rate=0.125, momentum=0.75, weight_decay=0.0625, trust_coefficient=0.5
+        ),
+    ),
+    lamb=Rule(
+        lamb,
+        lamb.Lamb,
+        settings=dict(
+            learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625, weight_decay=0.25
+        ),
+        builtin=keras.optimizers.Lamb,
+        dialect="""
+            u ← m̂ / (√(v̂) + epsilon)
+            a ← ‖w − learning_rate · weight_decay · w‖
+            w ← w − learning_rate · weight_decay · w − learning_rate · ratio · u
+        """,
+        agree_when=dict(weight_decay=0.0),
+    ),
+    lion=Rule(
+        lion,
+        lion.Lion,
+        settings=dict(learning_rate=0.125, beta_1=0.984375, beta_2=0.25, weight_decay=0.25),
+        builtin=keras.optimizers.Lion,
+    ),
+    shampoo=Rule(
+        shampoo,
+        shampoo.Shampoo,
+        settings=dict(learning_rate=0.125, epsilon=0.0625),
+    ),
+    muon=Rule(
+        muon,
+        muon.Muon,
+        settings=dict(
+            learning_rate=0.125,
+            adam_beta_1=0.75,
+            adam_beta_2=0.875,
+            adam_weight_decay=0.25,
+            epsilon=0.0625,
+            weight_decay=0.125,
+            adam_lr_ratio=0.5,
+            momentum=0.75,
+            ns_steps=3,
+            rms_rate=0.75,
+        ),
+        builtin=keras.optimizers.Muon,
     ),
 )

@@ -34,6 +34,11 @@ RANGES = {
     "clip_threshold": ("a float above 0", lambda x: x > 0),
     "warmup_steps": _COUNT,
     "ns_steps": _COUNT,
+    "adam_beta_1": _MEAN,
+    "adam_beta_2": _MEAN,
+    "adam_weight_decay": _ANY,
+    "adam_lr_ratio": _ANY,
+    "rms_rate": _ANY,
 }
 
 
