@@ -54,7 +54,7 @@ STAND_INS = {
     "AdamW": adamw,
     "Ftrl": RULES["ftrl"].keras_class,
     "ScheduleFreeAdamW": RULES["schedule_free"].keras_class,
-    "Adafactor": RULES["adafactor"].keras_class,
+    "Adafactor": adafactor,
     "Lamb": RULES["lamb"].keras_class,
     "Lion": RULES["lion"].keras_class,
     "Muon": RULES["muon"].keras_class,

@@ -81,7 +81,7 @@ def in_torch(name, s):
         "adamw": lambda w: optim.AdamW(w, lr, betas, eps, s["weight_decay"]),
         "radam": lambda w: optim.RAdam(w, lr, betas, eps),
         "adafactor": lambda w: optim.Adafactor(
-            w, lr, s["beta_2_decay"], (s["epsilon_1"], s["epsilon_2"]), s["clip_threshold"]
+            w, lr, s["beta_2_decay"], (1e-30, s["epsilon_2"]), max(1.0, s["clip_threshold"])
         ),
         "muon": lambda w: optim.Muon(
             w, lr, s["weight_decay"], s["momentum"], ns_steps=s["ns_steps"]
@@ -117,13 +117,13 @@ def in_optax(name, s):
             lr, None, b1, b2, eps, s["weight_decay"]
         ),
         "adafactor": lambda: optax.adafactor(
-            lr, min_dim_size_to_factor=1, decay_rate=-s["beta_2_decay"], eps=s["epsilon_1"]
+            lr, 1, -s["beta_2_decay"], clipping_threshold=s["clip_threshold"], eps=s["epsilon_1"]
         ),
         "lars": lambda: optax.lars(
             lr, s["weight_decay"], trust_coefficient=s["trust_coefficient"], momentum=s["momentum"]
         ),
         "lamb": lambda: optax.lamb(lr, b1, b2, eps, weight_decay=s["weight_decay"]),
-        "lion": lambda: optax.lion(lr, b1, b2, weight_decay=0.0),
+        "lion": lambda: optax.lion(lr, b1, b2, weight_decay=s["weight_decay"]),
         "muon": lambda: optax.contrib.muon(
             lr, ns_steps=s["ns_steps"], beta=s["momentum"], weight_decay=s["weight_decay"]
         ),

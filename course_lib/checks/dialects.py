@@ -108,6 +108,28 @@ DIALECTS = {
         ),
     },
     "schedule_free": {"optax": Dialect("r ← learning_rate")},
+    "adafactor": {
+        "PyTorch": Dialect(
+            "r ← beta_2 · r + (1 − beta_2) · rows(g²)\nc ← beta_2 · c + (1 − beta_2) · columns(g²)\n"
+            "û ← u / max(1, rms(u) / max(1, clip_threshold))"  # it refuses less than 1
+        ),
+        "optax": Dialect("rho ← learning_rate\nalpha ← max(0.001, rms(w)) · rho"),
+    },
+    "lars": {"optax": Dialect("b ← ‖g + weight_decay · w‖")},
+    "lamb": {"optax": SAME},
+    "lion": {"optax": SAME},
+    "shampoo": {},
+    "muon": {
+        "PyTorch": Dialect("scale ← √(max(1, w.shape[0] / w.shape[1]))"),
+        "optax": Dialect(
+            "t ← t + 1\n"
+            "m ← momentum · m + (1 − momentum) · g\n"
+            "a ← momentum · m / (1 − momentum ** (t + 1)) + (1 − momentum) · g / (1 − momentumᵗ)\n"
+            "u ← orthogonal(a, ns_steps)\n"
+            "scale ← √(max(1, w.shape[1] / w.shape[0]))",
+            start={"t": 0},
+        ),
+    },
 }
 
 
