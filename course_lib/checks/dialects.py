@@ -37,6 +37,7 @@ class Dialect:
 
 SAME = Dialect()
 GRADIENTS_SUM_IN_V = Dialect("v ← momentum · v + g\nw ← w − learning_rate · v")
+EPSILON_IN_U = Dialect("u ← max(beta_2 · u, abs(g) + epsilon)\nw ← w − learning_rate · m̂ / u")
 # Keras's dialects stand in RULES.  Where a library is missing, it does not have the rule.
 DIALECTS = {
     "sgd": {"PyTorch": SAME, "optax": SAME},
@@ -65,6 +66,20 @@ DIALECTS = {
         "PyTorch": SAME,
         "optax": Dialect("s ← max(s, v / (1 − beta_2ᵗ))\nŝ ← s"),
     },
+    "adamax": {
+        "the paper": Dialect("w ← w − learning_rate · m̂ / u"),
+        **dict.fromkeys(("PyTorch", "optax"), EPSILON_IN_U),
+    },
+    "nadam": {
+        "the paper": Dialect("m ← a · m + (1 − a) · g\nv̂ ← beta_2 · v / (1 − beta_2ᵗ)"),
+        "PyTorch": SAME,
+        "optax": Dialect("a ← beta_1\nb ← beta_1"),
+    },
+    "yogi": {
+        "the paper": Dialect("m̂ ← m\nv̂ ← v"),
+        "optax": Dialect(start={"m": 1e-6, "v": 1e-6}),
+    },
+    "adabelief": {"optax": SAME},
 }
 
 
