@@ -6,6 +6,7 @@ RULES is the list of them, in teaching order.  Tests, colours, tables and races 
 from functools import partial
 
 import keras
+import numpy as np
 
 from . import (
     adabelief,
@@ -36,6 +37,9 @@ from .rule import Rule, Rules, check_hyperparameters
 from .side_by_side import side_by_side
 
 __all__ = ["RULES", "Rule", "check_hyperparameters", "side_by_side"]
+
+# Keras's Nadam casts 0.96 to the weights' dtype; on TensorFlow, keras.ops.cast takes numbers there by way of float32.
+_CAST = float(np.float32(0.96)) if keras.backend.backend() == "tensorflow" else 0.96
 
 
 def _nadam_of_keras(momentum_decay=1.0, **settings):
@@ -116,8 +120,7 @@ RULES = Rules(
             learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625, momentum_decay=0.004
         ),
         builtin=_nadam_of_keras,
-        dialect="a ← beta_1 · (1 − 0.9599999785423279^t / 2)\n"  # 0.96 in float32; not so in p
-        "b ← beta_1 · (1 − 0.9599999785423279^(t + 1) / 2)\n"
+        dialect=f"a ← beta_1 · (1 − {_CAST}^t / 2)\nb ← beta_1 · (1 − {_CAST}^(t + 1) / 2)\n"
         "p ← p · beta_1 · (1 − 0.96^t / 2)",
         agree_when=dict(beta_1=0.0),  # no momentum, no schedule
     ),
