@@ -12,6 +12,7 @@ models          fresh models by seed, fingerprints, and what two models have in 
 figures         one colour a rule; a few plots that draw on the axes you give them
 checks          what must hold for every rule that is told twice: check_rule
 exercises       the checkers of the exercises: grade
+classroom       a class's answers, graded: a folder of submissions in, a table out (for teachers)
 notebooks       notebooks as files: re-run, saved canonically, compared with a stated tolerance (for authors)
 
 Importing course_lib loads neither Keras nor TensorFlow.  It only arranges that TensorFlow, whoever imports it

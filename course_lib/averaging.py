@@ -1,19 +1,33 @@
-"""Lookahead: a fast optimizer explores, and slow weights follow it part of the way; and one step with memory, for games.
+"""The mean of noisy iterates beats the last; slow weights behind fast ones; and one step with memory, for games.
 
-    every `steps` steps:
+Averaging, after every `every`-th update from `start` on (n counts the points; 1 / n if momentum is 1):
+
+    part ← (1 − momentum) / (1 − momentumⁿ)
+    average ← average + part · (w − average)
+
+    averaging(rule, start=t0)                 Polyak and Juditsky (1992), Ruppert (1988): the mean of all iterates
+    averaging(rule, start=t0, every=k)        Izmailov et al. (2018), SWA, Algorithm 1: the mean of one iterate a cycle
+    averaging(rule, momentum=0.99)            the exponential moving average (EMA), corrected for its start as Adam's m is
+
+Lookahead, every `steps` steps:
+
     slow ← slow + alpha · (w − slow)
     w ← slow
 
-Zhang, Lucas, Hinton and Ba (2019), Lookahead Optimizer: k steps forward, 1 step back, Algorithm 1.  Told twice:
-`lookahead` for any NumPy rule, `Lookahead` for any Keras optimizer.
+Zhang, Lucas, Hinton and Ba (2019), Lookahead Optimizer: k steps forward, 1 step back, Algorithm 1.  Both are told twice:
+`averaging` and `lookahead` for any NumPy rule, `Averaging` and `Lookahead` for any Keras optimizer; `at_average` puts a
+model at its average for as long as a `with` lasts.
 Optimistic descent: Popov (1980); for training, Daskalakis, Ilyas, Syrgkanis and Zeng (2018), Training GANs with Optimism.
 """
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 from keras import ops
+
+from .wrapper import Wrapper
 
 
 def _check(steps, alpha):
@@ -67,8 +81,71 @@ def lookahead(rule, steps, alpha):
     return SimpleNamespace(init=init, step=step)
 
 
+def part(n, momentum):
+    """Which part of the way the average goes to its n-th point: 1 / n, if all points are to count alike (momentum 1).
+
+    Below 1, the point before the last counts momentum times as much as the last, the one before that momentum², and so on.
+    """
+    return 1 / n if momentum == 1 else (1 - momentum) / (1 - momentum**n)
+
+
+def averaging(rule, momentum=1.0, start=0, every=1):
+    """The same rule, with an average of its iterates beside it; the path of w is not changed.
+
+    rule        whatever has `init(w, **hyper)` and `step(w, g, state, **hyper)`: a Rule of RULES, or another wrapper
+    momentum    1 for the plain mean; below 1, 0.99 say, old iterates fade (and the beginning has no part in it)
+    start       after how many steps averaging begins; until then the average is w
+    every       of how many iterates one is averaged, the last of them
+    Returns `init` and `step` of the same form.  The state is a value: {"average", "count", "updates", "rule": the rule's own
+    state}; nothing that is handed in is changed.  Raises ValueError for a momentum, start or every that makes no sense.
+    NB: Izmailov et al. count the weights of step `start` as the first point; begin one cycle earlier for that.
+    """
+    _check_averaging(momentum, start, every)
+
+    def init(w, **hyper):
+        return {"average": np.array(w), "count": 0, "updates": 0, "rule": rule.init(w, **hyper)}
+
+    def step(w, g, state, **hyper):
+        average, count, updates = state["average"], state["count"], state["updates"] + 1
+        w, inner = rule.step(w, g, state["rule"], **hyper)
+        if count == 0:
+            average = np.array(w)
+        if updates > start and (updates - start) % every == 0:
+            count = count + 1
+            average = average + part(count, momentum) * (w - average)
+        return w, {"average": average, "count": count, "updates": updates, "rule": inner}
+
+    return SimpleNamespace(init=init, step=step)
+
+
+def _check_averaging(momentum, start, every):
+    number = isinstance(momentum, int | float | np.number) and not isinstance(momentum, bool)
+    if not number or not 0 <= momentum <= 1:
+        raise ValueError(
+            f"`momentum` must be a number from 0 to 1. Received: momentum={momentum!r}. "
+            "With 1 all iterates count alike, with 0 only the last one counts."
+        )
+    for name, count, lowest in (("start", start, 0), ("every", every, 1)):
+        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+        if not whole or count < lowest:
+            raise ValueError(
+                f"`{name}` must be a whole number, {lowest} or more. Received: {name}={count!r}. "
+                "Both `start` and `every` count updates."
+            )
+
+
+def _refuse_schedule_free(optimizer, kind):
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    if type(optimizer).__name__ == "ScheduleFreeAdamW":
+        raise NotImplementedError(
+            f"ScheduleFreeAdamW averages by itself, and keeps positions that {kind} knows nothing of. "
+            "Use one of the two."
+        )
+
+
 @keras.saving.register_keras_serializable("course_lib")
-class Lookahead(keras.Optimizer):
+class Lookahead(Wrapper):
     """Any Keras optimizer, pulled back every `steps` updates to a point between where it stood then and where it is.
 
     optimizer    the keras.Optimizer that makes the fast steps.  Learning rate, schedule, weight decay, clipping, constraints,
@@ -89,61 +166,27 @@ class Lookahead(keras.Optimizer):
     pulled back, and under a tf.distribute strategy.
     """
 
+    arguments = ("steps", "alpha")
+
     def __init__(self, optimizer, steps=5, alpha=0.5, name="lookahead"):
         _check(steps, alpha)
-        if not isinstance(optimizer, keras.Optimizer):
-            raise TypeError(
-                f"`optimizer` must be a keras.Optimizer. Received: optimizer={optimizer!r}. "
-                "Make one: Lookahead(keras.optimizers.Adam())."
-            )
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            raise ValueError(
-                "`optimizer` is a LossScaleOptimizer, which must see every gradient first. "
-                "Put it outside: LossScaleOptimizer(Lookahead(...)), as `compile` does by itself."
-            )
-        innermost = optimizer
-        while hasattr(innermost, "inner_optimizer"):
-            innermost = innermost.inner_optimizer
-        if type(innermost).__name__ == "ScheduleFreeAdamW":
-            raise NotImplementedError(
-                "ScheduleFreeAdamW averages by itself, and keeps positions that Lookahead would not pull back. "
-                "Use one of the two."
-            )
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            if tf.distribute.has_strategy():
-                raise NotImplementedError("Lookahead works on one device, not under tf.distribute.")
-        # The base class gets a callable so that it makes no learning-rate variable of its own.
-        super().__init__(learning_rate=lambda: optimizer.learning_rate, name=name)
-        self.inner_optimizer = optimizer
+        super().__init__(optimizer, name)
+        _refuse_schedule_free(optimizer, "Lookahead")
         self.steps, self.alpha = int(steps), float(alpha)
 
     def build(self, variables):
         if self.built:
             return
-        overwritten = [v.path for v in variables if getattr(v, "overwrite_with_gradient", False)]
-        if overwritten:
-            raise ValueError(f"Lookahead cannot average what float8 overwrites: {overwritten}.")
-        self.inner_optimizer.build(variables)
         super().build(variables)
         self.slow = self.add_optimizer_variables(variables, "slow")
         self.count = self.add_variable((), dtype="int", name="count")
 
-    def apply(self, grads, trainable_variables=None):
-        if len(grads) == 0:
-            return
-        if not self.built:
-            if trainable_variables is None:
-                raise ValueError("Call `build(variables)` first, or hand the variables over.")
-            self.build(list(trainable_variables))
+    def step(self, grads, variables):
         pairs = list(zip(self.slow, self._trainable_variables, strict=True))
         value = ops.convert_to_tensor  # NB: JAX's where takes no keras.Variable
         for slow, w in pairs:
             self.assign(slow, ops.where(value(self.count) == 0, value(w), value(slow)))
-        before = ops.copy(value(self.inner_optimizer.iterations))
-        self.inner_optimizer.apply(grads, trainable_variables)
-        moved = value(self.inner_optimizer.iterations) != before
+        moved = self.inner_moves(grads, variables)
         count = value(self.count) + ops.cast(moved, self.count.dtype)
         due = count >= self.steps
         for slow, w in pairs:
@@ -153,43 +196,160 @@ class Lookahead(keras.Optimizer):
             self.assign(w, ops.where(due, between, value(w)))
         self.assign(self.count, ops.where(due, ops.zeros_like(count), count))
 
-    @property
-    def variables(self):
-        return self._variables + self.inner_optimizer.variables
 
-    @property
-    def iterations(self):
-        return self.inner_optimizer.iterations
+@keras.saving.register_keras_serializable("course_lib")
+class Averaging(Wrapper):
+    """Any Keras optimizer, with an average of the weights kept beside it; training itself is not changed by a bit.
 
-    @property
-    def learning_rate(self):
-        return self.inner_optimizer.learning_rate
+    optimizer    the keras.Optimizer that steps
+    momentum     1 for the plain mean (Polyak and Ruppert; SWA); below 1 for an exponential moving average
+    start        after how many updates averaging begins; until then the average is the weights
+    every        of how many updates one is averaged, the last of them: a cycle's length for SWA
+    Updates, not calls: where the inner optimizer accumulates gradients, its `iterations` says whether it has moved.
 
-    @learning_rate.setter
-    def learning_rate(self, learning_rate):
-        self.inner_optimizer.learning_rate = learning_rate
+    `compile` accepts it.  The model holds the last weights, in `evaluate`, in `save` and at the end of `fit` too; with
+    `at_average(model)` it holds their average.  The average is one more variable a weight, of its shape and dtype, which
+    a `.keras` file keeps along with both counts: a saved run goes on exactly.  Constraints are not applied to the average
+    (that of unit vectors is shorter than 1).  What batch normalization has counted belongs to the last weights, not to
+    the average: `at_average(model, batchnorm=x)` counts anew.
 
-    @property
-    def loss_scale_factor(self):
-        return self.inner_optimizer.loss_scale_factor
+    On TensorFlow (eager, in a graph, under XLA), JAX and PyTorch.  Raises as Wrapper does; ValueError for a momentum, start
+    or every that makes no sense; NotImplementedError for ScheduleFreeAdamW, which averages by itself.
+    NB: Keras's use_ema gives the first iterate the part momentumⁿ⁻¹ and not (1 − momentum) · momentumⁿ⁻¹ / (1 − momentumⁿ):
+        its average is (1 − momentumⁿ) · ours + momentumⁿ · w₁.
+    """
 
-    @loss_scale_factor.setter
-    def loss_scale_factor(self, factor):
-        if hasattr(self, "inner_optimizer"):  # the base class sets it once before there is one
-            self.inner_optimizer.loss_scale_factor = factor
+    arguments = ("momentum", "start", "every")
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
-        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
+    def __init__(self, optimizer, momentum=1.0, start=0, every=1, name="averaging"):
+        _check_averaging(momentum, start, every)
+        super().__init__(optimizer, name)
+        _refuse_schedule_free(optimizer, "Averaging")
+        self.momentum, self.start, self.every = float(momentum), int(start), int(every)
 
-    def finalize_variable_values(self, var_list):
-        self.inner_optimizer.finalize_variable_values(var_list)
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.average = self.add_optimizer_variables(variables, "average")
+        self.count = self.add_variable((), dtype="int", name="count")
+        self.updates = self.add_variable((), dtype="int", name="updates")
 
-    def get_config(self):
-        optimizer = keras.saving.serialize_keras_object(self.inner_optimizer)
-        numbers = {"steps": self.steps, "alpha": self.alpha}
-        return {"name": self.name, "optimizer": optimizer, **numbers}
+    def step(self, grads, variables):
+        value = ops.convert_to_tensor  # NB: JAX's where takes no keras.Variable
+        moved = ops.cast(self.inner_moves(grads, variables), self.updates.dtype)
+        first, count, updates = value(self.count) == 0, value(self.count), self.updates + moved
+        due = (updates > self.start) & ((updates - self.start) % self.every == 0) & (moved == 1)
+        count = count + ops.cast(due, count.dtype)
+        for average, w in zip(self.average, self._trainable_variables, strict=True):
+            before = ops.where(first, value(w), value(average))
+            n = ops.cast(ops.where(due, count, ops.ones_like(count)), w.dtype)
+            after = before + part(n, self.momentum) * (w - before)
+            self.assign(average, ops.where(due, after, before))
+        self.assign(self.count, count)
+        self.assign(self.updates, updates)
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        optimizer = keras.saving.deserialize_keras_object(config["optimizer"], custom_objects)
-        return cls(**{**config, "optimizer": optimizer})
+    def averages(self):
+        """Each weight with its average."""
+        begun = int(self.updates) > 0
+        pairs = zip(self._trainable_variables, self.average, strict=True)
+        return [(w, average if begun else w) for w, average in pairs]
+
+
+@contextmanager
+def at_average(model, batchnorm=None, batch_size=256):
+    """Within `with at_average(model):` the model holds the average of its weights; afterwards, whatever happens, its own.
+
+    model        compiled with Averaging, with a Keras optimizer that has use_ema=True, or with our ScheduleFreeAdamW; a
+                 wrapper around one of these is fine
+    batchnorm    inputs of the training data (an array, or a structure of arrays), on which the moving means and variances of
+                 batch normalization are counted anew for the average, `batch_size` rows at a time; they too are put back
+                 afterwards.  False: leave them as they are, which are those of other weights.
+    Evaluate, predict, save or export within.  An error or Ctrl-C puts the weights back; what training within changes is lost.
+    Before the first update the average is the weights themselves.
+
+    Raises ValueError for a model whose optimizer keeps no average, and for a model with batch normalization where nothing is
+    said about it.
+    """
+    layers = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    if layers and batchnorm is None:
+        raise ValueError(
+            f"the model has {len(layers)} BatchNormalization layers, whose means and variances belong to other "
+            "weights than the average. Hand over training inputs, at_average(model, batchnorm=x), "
+            "or batchnorm=False to leave them as they are."
+        )
+    averages = [(w, np.array(ops.convert_to_numpy(a))) for w, a in _averages(model.optimizer)]
+    kept = [(v, np.array(ops.convert_to_numpy(v))) for v in model.variables]
+    try:
+        for w, average in averages:
+            w.assign(average)
+        if layers and batchnorm is not False:
+            _count_anew(model, layers, batchnorm, batch_size)
+        yield model
+    finally:
+        for variable, own in kept:
+            variable.assign(own)
+
+
+def _averages(optimizer):
+    """(weight, its average): whatever optimizer it is that keeps one."""
+    if hasattr(optimizer, "averages"):
+        return optimizer.averages() if optimizer.built else []
+    if getattr(optimizer, "use_ema", False):
+        if not optimizer.built or int(optimizer.iterations) == 0:
+            return []  # NB: Keras's averages are zeros before the first step
+        pairs = optimizer._trainable_variables, optimizer._model_variables_moving_average
+        return list(zip(*pairs, strict=True))
+    if hasattr(optimizer, "inner_optimizer"):
+        return _averages(optimizer.inner_optimizer)
+    raise ValueError(
+        f"this optimizer keeps no average: {optimizer!r}. Compile with Averaging(optimizer), with "
+        "use_ema=True, or with the ScheduleFreeAdamW of course_lib (Keras's own hands out no average)."
+    )
+
+
+def _count_anew(model, layers, x, batch_size):
+    """Let batch normalization see x once, each batch with the weight of its rows; nothing else in the model moves."""
+    counted = {id(v) for layer in layers for v in (layer.moving_mean, layer.moving_variance)}
+    others = [
+        (v, np.array(ops.convert_to_numpy(v))) for v in model.variables if id(v) not in counted
+    ]
+    momentums = [layer.momentum for layer in layers]
+    rows = len(keras.tree.flatten(x)[0])
+    try:
+        for begin in range(0, rows, batch_size):
+            end = min(begin + batch_size, rows)
+            for layer in layers:
+                layer.momentum = begin / end
+            model(keras.tree.map_structure(lambda a, i=begin, j=end: a[i:j], x), training=True)
+    finally:
+        for layer, momentum in zip(layers, momentums, strict=True):
+            layer.momentum = momentum
+        for variable, value in others:  # the seed generators of dropout
+            variable.assign(value)
+
+
+class EvaluateAtAverage(keras.callbacks.Callback):
+    """After each epoch of `fit`, the model is evaluated at its average; the results go into the logs as average_val_loss ...
+
+    x, y         the data to evaluate on
+    batchnorm    as in `at_average`
+    Put it before callbacks that watch the result: EarlyStopping(monitor="average_val_loss").  Training goes on from the
+    model's own weights, and they are in place again when evaluation fails or is interrupted, unlike with SwapEMAWeights.
+    """
+
+    def __init__(self, x, y, batchnorm=None, batch_size=256):
+        super().__init__()
+        self.x, self.y, self.batchnorm, self.batch_size = x, y, batchnorm, batch_size
+
+    def on_epoch_end(self, epoch, logs=None):
+        with at_average(self.model, self.batchnorm, self.batch_size):
+            seen = self.model.evaluate(
+                self.x, self.y, batch_size=self.batch_size, verbose=0, return_dict=True
+            )
+        if logs is not None:
+            logs |= {f"average_val_{name}": value for name, value in seen.items()}

@@ -13,10 +13,23 @@ COLOURS = {
     "adagrad": "#009E73",
     "rmsprop": "#E69F00",
     "centered_rmsprop": "#B87700",
+    "adadelta": "#CC9A00",
     "adam": "#D55E00",
     "amsgrad": "#8F3F00",
+    "adamax": "#FF8C5A",
+    "nadam": "#A83200",
+    "yogi": "#E07B9A",
+    "adabelief": "#C2185B",
     "adamw": "#7B2D8B",
     "ftrl": "#2E8B57",
+    "radam": "#CC79A7",
+    "schedule_free": "#8A8A00",
+    "adafactor": "#00797D",
+    "lars": "#3D5A80",
+    "lamb": "#6A8CC7",
+    "lion": "#B8860B",
+    "shampoo": "#5E35B1",
+    "muon": "#9C7AE0",
 }
 SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 

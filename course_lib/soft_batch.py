@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from .wrapper import Wrapper
+
 
 def check_steps(steps):
     """Let a whole number above 0 pass, in silence; ValueError for anything else."""
@@ -49,7 +51,7 @@ def soft_batch(rule, steps):
 
 
 @keras.saving.register_keras_serializable("course_lib")
-class SoftBatch(keras.Optimizer):
+class SoftBatch(Wrapper):
     """Any Keras optimizer, stepping once every `steps` micro-batches, with the mean of their gradients.
 
     optimizer    the keras.Optimizer that steps.  Learning rate, schedule, weight decay, clipping, constraints, EMA and
@@ -72,53 +74,27 @@ class SoftBatch(keras.Optimizer):
     one micro-batch to the next; NotImplementedError under a tf.distribute strategy.
     """
 
+    arguments = ("steps",)
+
     def __init__(self, optimizer, steps, name="soft_batch"):
         check_steps(steps)
-        if not isinstance(optimizer, keras.Optimizer):
-            raise TypeError(
-                f"`optimizer` must be a keras.Optimizer. Received: optimizer={optimizer!r}. "
-                "Make one: SoftBatch(keras.optimizers.Adam(), steps=4)."
-            )
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            raise ValueError(
-                "`optimizer` is a LossScaleOptimizer, which must see every micro-batch. "
-                "Put it outside: LossScaleOptimizer(SoftBatch(...)), as `compile` does by itself."
-            )
+        super().__init__(optimizer, name)
         if optimizer.gradient_accumulation_steps:
             raise ValueError(
                 "`optimizer` accumulates by itself. Received: gradient_accumulation_steps="
                 f"{optimizer.gradient_accumulation_steps}. Leave that out; SoftBatch does it."
             )
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            if tf.distribute.has_strategy():
-                raise NotImplementedError("SoftBatch works on one device, not under tf.distribute.")
-        # The base class gets a callable so that it makes no learning-rate variable of its own.
-        super().__init__(learning_rate=lambda: optimizer.learning_rate, name=name)
-        self.inner_optimizer = optimizer
         self.steps = int(steps)
         self._reached = None  # which variables have a gradient; known from the first micro-batch on
 
     def build(self, variables):
         if self.built:
             return
-        overwritten = [v.path for v in variables if getattr(v, "overwrite_with_gradient", False)]
-        if overwritten:
-            raise ValueError(f"SoftBatch cannot average what float8 overwrites: {overwritten}.")
-        self.inner_optimizer.build(variables)
         super().build(variables)
         self.sums = self.add_optimizer_variables(variables, "sum")
         self.count = self.add_variable((), dtype="int", name="count")
 
-    def apply(self, grads, trainable_variables=None):
-        if len(grads) == 0:
-            return
-        if not self.built:
-            if trainable_variables is None:
-                raise ValueError("Call `build(variables)` first, or hand the variables over.")
-            self.build(list(trainable_variables))
-        variables = list(trainable_variables or self._trainable_variables)
+    def step(self, grads, variables):
         self._check_variables_are_known(variables)
         pairs = list(zip(grads, variables, strict=True))
         grads, variables = self._filter_empty_gradients(*zip(*pairs, strict=True))
@@ -171,46 +147,6 @@ class SoftBatch(keras.Optimizer):
                 "of None, or make a new SoftBatch after freezing layers."
             )
         self._reached = reached
-
-    @property
-    def variables(self):
-        return self._variables + self.inner_optimizer.variables
-
-    @property
-    def iterations(self):
-        return self.inner_optimizer.iterations
-
-    @property
-    def learning_rate(self):
-        return self.inner_optimizer.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate):
-        self.inner_optimizer.learning_rate = learning_rate
-
-    @property
-    def loss_scale_factor(self):
-        return self.inner_optimizer.loss_scale_factor
-
-    @loss_scale_factor.setter
-    def loss_scale_factor(self, factor):
-        if hasattr(self, "inner_optimizer"):  # the base class sets it once before there is one
-            self.inner_optimizer.loss_scale_factor = factor
-
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
-        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
-
-    def finalize_variable_values(self, var_list):
-        self.inner_optimizer.finalize_variable_values(var_list)
-
-    def get_config(self):
-        optimizer = keras.saving.serialize_keras_object(self.inner_optimizer)
-        return {"name": self.name, "optimizer": optimizer, "steps": self.steps}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        optimizer = keras.saving.deserialize_keras_object(config["optimizer"], custom_objects)
-        return cls(**{**config, "optimizer": optimizer})
 
 
 class FireAtEpochEnd(keras.callbacks.Callback):

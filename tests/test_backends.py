@@ -51,12 +51,35 @@ def seen(request):
     assert done.returncode == 0, done.stderr
     rows = [json.loads(row) for row in done.stdout.splitlines()]
     assert {used for used, _, _ in rows} == {backend}
-    return {name: row for _, name, row in rows}
+    return {name: {**row, "backend": backend} for _, name, row in rows}
 
 
 # The names stand here once more, so that nothing has to be imported where no backend is installed.
-NAMES = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "centered_rmsprop", "adam", "amsgrad"]
-NAMES += ["adamw", "ftrl"]
+NAMES = [
+    "sgd",
+    "momentum",
+    "nesterov",
+    "adagrad",
+    "rmsprop",
+    "centered_rmsprop",
+    "adadelta",
+    "adam",
+    "amsgrad",
+    "adamax",
+    "nadam",
+    "yogi",
+    "adabelief",
+    "adamw",
+    "ftrl",
+    "radam",
+    "schedule_free",
+    "adafactor",
+    "lars",
+    "lamb",
+    "lion",
+    "shampoo",
+    "muon",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,9 +87,19 @@ def test_every_check_passes_and_graphs_do_not_apply(name, seen):
     assert list(seen) == NAMES
     report = seen[name]
     failed = {check for check, outcome, _ in report["rows"] if outcome == "FAILED"}
-    if report["rounds"] and name == "amsgrad":
+    if report["rounds"] and name in ("amsgrad", "adamax", "adafactor"):
         # NB: on PyTorch keras.ops.maximum hands float64 back as float32 (Keras 3.15)
         assert failed == {"keras_equals_numpy", "keras_equals_its_builtin_twin"}, report["text"]
+    elif report["backend"] == "jax" and name == "schedule_free":
+        # NB: on JAX a variable's value is no second name for it: one of the two declared faults of Keras's is missing
+        assert failed == {"differs_from_its_builtin_twin_as_declared"}, report["text"]
+    elif name == "adafactor":
+        # NB: Keras's class takes keras.ops.mean, which computes in float32 on JAX (Keras 3.15); ours does not
+        assert failed == {"keras_equals_its_builtin_twin"}, report["text"]
+    elif name == "muon":
+        # NB: Keras's class takes its scale, a root of a whole number, in float32 here; ours does not
+        assert failed == {"keras_equals_its_builtin_twin"}, report["text"]
+        assert "of shape (2, 3)" in report["text"]
     else:
         assert not failed, report["text"]
     not_applicable = [said for _, outcome, said in report["rows"] if outcome == "n/a"]

@@ -12,12 +12,14 @@ import pytest
 import twins
 
 TOLERANCE = 1e-10  # float64 over 12 steps; they and we add up in another order
+# PyTorch keeps the product of the momenta in float32, whatever the weights are.
+IN_FLOAT32 = {("nadam", "PyTorch"): 1e-7}
 LIBRARIES = {"PyTorch": "torch", "optax": "optax"}
 KEPT = json.loads(twins.FILE.read_text())
 TOLD = [(name, library) for library in LIBRARIES for name in KEPT[library]["paths"]]
 
 
-def assert_agrees(name, spoken, path):
+def assert_agrees(name, spoken, path, room=TOLERANCE):
     rule = RULES[name]
     w, gradients = twins.start_and_gradients()
     state = {**rule.init(w, **rule.settings), **spoken.start}
@@ -25,12 +27,13 @@ def assert_agrees(name, spoken, path):
         w, state = spoken.step(rule, w, g, state, **rule.all_settings)
         if step in twins.KEPT:
             theirs = path[twins.KEPT.index(step)]
-            np.testing.assert_allclose(w, theirs, rtol=TOLERANCE, atol=TOLERANCE)
+            np.testing.assert_allclose(w, theirs, rtol=room, atol=room)
 
 
 @pytest.mark.parametrize("name, library", TOLD)
 def test_the_dialect_takes_the_path_that_the_library_took(name, library):
-    assert_agrees(name, dialect(name, library), KEPT[library]["paths"][name])
+    room = IN_FLOAT32.get((name, library), TOLERANCE)
+    assert_agrees(name, dialect(name, library), KEPT[library]["paths"][name], room)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -37,6 +37,9 @@ class Dialect:
 
 SAME = Dialect()
 GRADIENTS_SUM_IN_V = Dialect("v ← momentum · v + g\nw ← w − learning_rate · v")
+EPSILON_IN_THE_MAXIMUM = Dialect(
+    "u ← max(beta_2 · u, abs(g) + epsilon)\nw ← w − learning_rate · m̂ / u"
+)
 # Keras's dialects stand in RULES.  Where a library is missing, it does not have the rule.
 DIALECTS = {
     "sgd": {"PyTorch": SAME, "optax": SAME},
@@ -59,12 +62,28 @@ DIALECTS = {
         ),
         "optax": SAME,
     },
+    "adadelta": {"PyTorch": SAME, "optax": SAME},
     "adam": {"PyTorch": SAME, "optax": SAME},
     "amsgrad": {
         "the paper": Dialect("m̂ ← m\nŝ ← s\nw ← w − learning_rate · m̂ / √(ŝ)"),
         "PyTorch": SAME,
         "optax": Dialect("s ← max(s, v / (1 − beta_2ᵗ))\nŝ ← s"),
     },
+    "adamax": {
+        "the paper": Dialect("w ← w − learning_rate · m̂ / u"),
+        "PyTorch": EPSILON_IN_THE_MAXIMUM,
+        "optax": EPSILON_IN_THE_MAXIMUM,
+    },
+    "nadam": {
+        "the paper": Dialect("m ← a · m + (1 − a) · g\nv̂ ← beta_2 · v / (1 − beta_2ᵗ)"),
+        "PyTorch": SAME,
+        "optax": Dialect("a ← beta_1\nb ← beta_1"),
+    },
+    "yogi": {
+        "the paper": Dialect("m̂ ← m\nv̂ ← v"),
+        "optax": Dialect(start={"m": 1e-6, "v": 1e-6}),
+    },
+    "adabelief": {"optax": SAME},
     "adamw": {
         "the paper": Dialect("w ← w − learning_rate · m̂ / (√(v̂) + epsilon) − weight_decay · w"),
         "PyTorch": SAME,
@@ -78,6 +97,17 @@ DIALECTS = {
             start={"n": 0.0},
         ),
     },
+    "radam": {
+        "PyTorch": Dialect(
+            "r ← √((ρ − 4) · (ρ − 2) · ρ∞ / ((ρ∞ − 4) · (ρ∞ − 2) · ρ)) if ρ > 5 else 0\n"
+            "u ← r · m̂ · √(1 − beta_2ᵗ) / (√(v) + epsilon) if ρ > 5 else m̂"
+        ),
+        "optax": Dialect(
+            "r ← √((ρ − 4) · (ρ − 2) · ρ∞ / ((ρ∞ − 4) · (ρ∞ − 2) · ρ)) if ρ >= 5 else 0\n"
+            "u ← r · m̂ / (√(v̂) + epsilon) if ρ >= 5 else m̂"
+        ),
+    },
+    "schedule_free": {"optax": Dialect("r ← learning_rate")},
 }
 
 

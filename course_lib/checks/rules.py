@@ -62,31 +62,32 @@ def the_equation_is_the_numpy_step(rule):
 
 def the_numpy_step_leaves_its_inputs_alone(rule):
     """`step` hands back new arrays, and asked twice it answers the same.  Otherwise a saved state changes afterwards."""
-    w, gradients = _weights_and_gradients((7,))
-    state = rule.init(w, **rule.settings)
-    for g in gradients:
-        given = {"w": w, "g": g, **state}
-        before = {name: np.array(value, copy=True) for name, value in given.items()}
-        first = rule.step(w, g, state, **rule.settings)
-        for name in given:
-            if not np.array_equal(before[name], given[name]):
-                raise CheckFailed(
-                    f"step changed the {name} that it was given",
-                    "new arrays to be handed back",
-                    "a state that was put aside, for a restart or for a comparison, moves on by itself",
-                    "notebook 06, where state lives",
-                )
-        again = rule.step(w, g, state, **rule.settings)
-        for name in ["w", *state]:
-            one, two = ({"w": w, **state}[name] for w, state in (first, again))
-            if not np.array_equal(one, two):
-                raise CheckFailed(
-                    f"asked twice, step gave two different {name}",
-                    "the same answer to the same question",
-                    "the step remembers something outside the state that it is handed",
-                    "notebook 06, where state lives",
-                )
-        w, state = first
+    for shape in [(7,), (4, 3)]:  # some rules tell a matrix from a vector
+        w, gradients = _weights_and_gradients(shape)
+        state = rule.init(w, **rule.settings)
+        for g in gradients:
+            given = {"w": w, "g": g, **state}
+            before = {name: np.array(value, copy=True) for name, value in given.items()}
+            first = rule.step(w, g, state, **rule.settings)
+            for name in given:
+                if not np.array_equal(before[name], given[name]):
+                    raise CheckFailed(
+                        f"step changed the {name} that it was given",
+                        "new arrays to be handed back",
+                        "a state that was put aside, for a restart or for a comparison, moves on by itself",
+                        "notebook 06, where state lives",
+                    )
+            again = rule.step(w, g, state, **rule.settings)
+            for name in ["w", *state]:
+                one, two = ({"w": w, **state}[name] for w, state in (first, again))
+                if not np.array_equal(one, two):
+                    raise CheckFailed(
+                        f"asked twice, step gave two different {name}",
+                        "the same answer to the same question",
+                        "the step remembers something outside the state that it is handed",
+                        "notebook 06, where state lives",
+                    )
+            w, state = first
     return "inputs unchanged; asked twice, the same answer"
 
 
@@ -145,18 +146,25 @@ def slots_are_named_like_the_numpy_state(rule):
     optimizer = rule.keras_class(**rule.settings)
     variables = _variables()
     optimizer.build(variables)
-    names = _slot_names(rule.init(np.zeros(3), **rule.settings))
+    states = [rule.init(np.zeros(variable.shape), **rule.settings) for variable in variables]
+    names = list(dict.fromkeys(name for state in states for name in _slot_names(state)))
     slots = optimizer.variables[len(rule.keras_class(**rule.settings).variables) :]
-    wanted = sorted(f"{v.path.replace('/', '_')}_{name}" for v in variables for name in names)
+    wanted = sorted(
+        f"{variable.path.replace('/', '_')}_{name}"
+        for variable, state in zip(variables, states, strict=True)
+        for name in _slot_names(state)
+    )
     if sorted(slot.name for slot in slots) != wanted:
         raise CheckFailed(
             f"Keras keeps {sorted({slot.name.rsplit('_', 1)[-1] for slot in slots})} ({len(slots)} slots)",
-            f"{sorted(names)} for each of {len(variables)} variables ({len(wanted)} slots)",
+            f"{sorted(names)} for {len(variables)} variables ({len(wanted)} slots)",
             "state is missing, superfluous or shared, and nobody can tell which slot is which",
             "notebook 06, where state lives",
         )
     for name in names:
-        for slot, variable in zip(getattr(optimizer, name), variables, strict=True):
+        for slot, variable, state in zip(getattr(optimizer, name), variables, states, strict=True):
+            if name not in state:  # Muon keeps a second slot for what is no matrix
+                continue
             if not slot.name.endswith(f"_{name}"):
                 raise CheckFailed(
                     f"the optimizer's {name} is the slot named {slot.name}",
@@ -164,7 +172,7 @@ def slots_are_named_like_the_numpy_state(rule):
                     "whoever inspects a saved file reads one quantity for another",
                     "notebook 06, where state lives",
                 )
-            shape = np.shape(rule.init(np.zeros(variable.shape), **rule.settings)[name])
+            shape = np.shape(state[name])
             if (tuple(slot.shape), slot.dtype) != (shape, variable.dtype):
                 raise CheckFailed(
                     f"slot {name} of a variable of shape {tuple(variable.shape)} has shape "
@@ -180,10 +188,12 @@ def keras_equals_its_builtin_twin(rule):
     """The class takes the path of Keras's own class, under the settings that the rule states.  Otherwise it is no
     drop-in replacement."""
     _needs_a_twin(rule)
+    if rule.dialect and rule.agree_when is None:
+        raise DoesNotApply("no settings make the two agree: see what is declared")
     agreed = rule.agree_when if rule.dialect else {}  # no difference declared: none allowed
     settings = {**rule.all_settings, **agreed}
     ours, _ = _keras_run(rule.keras_class, settings, _fastest())
-    theirs, _ = _keras_run(rule.builtin, settings, _fastest())
+    theirs = _builtin_path(rule, settings)
     for t, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         for shape, w_ours, w_theirs in zip(SHAPES, one, other, strict=True):
             _must_agree(
@@ -206,7 +216,7 @@ def differs_from_its_builtin_twin_as_declared(rule):
         raise DoesNotApply("the rule declares no difference")
     lines = equations.in_dialect(equations.lines_of(rule.equation), rule.dialect)
     ours, _ = _keras_run(rule.keras_class, rule.settings)
-    theirs, _ = _keras_run(rule.builtin, rule.settings, _fastest())
+    theirs = _builtin_path(rule, rule.settings)
     for i, shape in enumerate(SHAPES):
         w, gradients = _weights_and_gradients(shape, i)
         state = rule.init(w, **rule.settings)
@@ -370,6 +380,16 @@ def _remembered_run(make, settings, how, steps):
         apply([keras.ops.convert_to_tensor(one, "float64") for one in g])
         path.append([np.array(keras.ops.convert_to_numpy(v)) for v in variables])
     return path, lambda name: [keras.ops.convert_to_numpy(v) for v in getattr(optimizer, name)]
+
+
+def _builtin_path(rule, settings):
+    """The path of Keras's own class.  NB: Keras's Muon mixes float64 with floatx, and TensorFlow refuses that."""
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        return _keras_run(rule.builtin, settings, _fastest())[0]
+    finally:
+        keras.config.set_floatx(before)
 
 
 def _slot_names(state):

@@ -8,11 +8,15 @@ from . import (
     chapter_04,
     chapter_05,
     chapter_06,
+    chapter_07,
+    chapter_08,
     chapter_09,
+    chapter_10,
     chapter_11,
     chapter_12,
     chapter_13,
     chapter_14,
+    chapter_16,
 )
 from .grading import EXERCISES, grade
 
@@ -26,9 +30,13 @@ CHAPTERS = (
     chapter_04,
     chapter_05,
     chapter_06,
+    chapter_07,
+    chapter_08,
     chapter_09,
+    chapter_10,
     chapter_11,
     chapter_12,
     chapter_13,
     chapter_14,
+    chapter_16,
 )

@@ -22,16 +22,21 @@ def grade(number, answer):
     answer    what the exercise asks for: a function or a class
     Raises KeyError for an exercise that does not exist; whatever the answer does becomes a sentence.
     """
+    outcome, said = verdict(number, answer)
+    print(f"{number}  {outcome}{': ' + said if said else ''}")
+
+
+def verdict(number, answer):
+    """("correct", "") or ("not yet", what is missing), as `grade` prints it."""
     if number not in EXERCISES:
         raise KeyError(f"no exercise is numbered {number!r}; there are: {', '.join(EXERCISES)}")
     try:
         EXERCISES[number](answer)
     except NotYet as missing:
-        print(f"{number}  not yet: {missing}")
-    except Exception as error:  # the answer's, where no checker expected one
-        print(f"{number}  not yet: it raised {type(error).__name__}: {short(error, str)}")
-    else:
-        print(f"{number}  correct")
+        return "not yet", str(missing)
+    except (Exception, SystemExit) as error:  # the answer's, where no checker expected one
+        return "not yet", f"it raised {type(error).__name__}: {short(error, str)}"
+    return "correct", ""
 
 
 def exercise(number):

@@ -6,7 +6,8 @@
     w ← w + v
 
 Graves (2013), Generating Sequences with Recurrent Neural Networks, equations 38 to 41 (his n, g and Δ are s, m and v).
-NB: Keras has it as RMSprop(centered=True).  Rounding can make s − m² a little negative: keep epsilon above 0.
+NB: Keras has it as RMSprop(centered=True).
+NB: where gradients are steady, rounding can make s − m² negative, in float32 by a millionth of g²: keep epsilon above it.
 """
 
 import keras

@@ -15,6 +15,7 @@ _COUNT = ("a whole number, 0 or more", lambda x: 0 <= x < np.inf and x == int(x)
 RANGES = {
     "learning_rate": _ANY,
     "momentum": _PART,
+    "momentum_decay": _ANY,
     "rho": _PART,
     "beta_1": _MEAN,
     "beta_2": _MEAN,
@@ -33,6 +34,11 @@ RANGES = {
     "clip_threshold": ("a float above 0", lambda x: x > 0),
     "warmup_steps": _COUNT,
     "ns_steps": _COUNT,
+    "adam_beta_1": _MEAN,
+    "adam_beta_2": _MEAN,
+    "adam_weight_decay": _ANY,
+    "adam_lr_ratio": _ANY,
+    "rms_rate": _ANY,
 }
 
 
@@ -66,7 +72,7 @@ class Rule:
                   float32; an epsilon large enough that its place shows
     builtin       makes Keras's own optimizer from hyper-parameters; None where Keras has none
     dialect       the equation's lines that Keras writes differently, in the equation's notation
-    agree_when    the hyper-parameters under which the dialect makes no difference
+    agree_when    the hyper-parameters under which the dialect makes no difference; None where there are none
     """
 
     numpy: Any
@@ -74,7 +80,7 @@ class Rule:
     settings: Mapping[str, float]
     builtin: Callable | None = None
     dialect: str = ""
-    agree_when: Mapping[str, float] = field(default_factory=dict)
+    agree_when: Mapping[str, float] | None = field(default_factory=dict)
 
     @property
     def name(self):

@@ -1,0 +1,56 @@
+"""Lion: only the signs of momentum, every coordinate at the same speed.
+
+    c ← beta_1 · m + (1 − beta_1) · g
+    m ← beta_2 · m + (1 − beta_2) · g
+    w ← w − learning_rate · (sign(c) + weight_decay · w)
+
+Chen et al. (2023), Symbolic Discovery of Optimization Algorithms, Algorithm 2.
+NB: in Keras the base class decays the weights, just before the step; for this rule it comes to the same.
+NB: with beta_1 = 0 it is the sign of the gradient, which Keras refuses.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from .rule import check_hyperparameters
+
+
+def init(w):
+    return {"m": np.zeros_like(w)}
+
+
+def step(w, g, state, *, learning_rate, beta_1, beta_2, weight_decay):
+    m = state["m"]
+    c = beta_1 * m + (1 - beta_1) * g
+    m = beta_2 * m + (1 - beta_2) * g
+    w = w - learning_rate * (np.sign(c) + weight_decay * w)
+    return w, {"m": m}
+
+
+@keras.saving.register_keras_serializable("course_lib")
+class Lion(keras.Optimizer):
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, weight_decay=0.0, **kwargs):
+        check_hyperparameters(
+            learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, weight_decay=weight_decay
+        )
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.m = self.add_optimizer_variables(variables, "m")
+
+    def update_step(self, gradient, variable, learning_rate):
+        w, m = variable, self.m[self._get_variable_index(variable)]
+        g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
+        learning_rate = ops.cast(learning_rate, w.dtype)
+        c = self.beta_1 * m + (1 - self.beta_1) * g
+        self.assign(m, self.beta_2 * m + (1 - self.beta_2) * g)
+        self.assign(w, w - learning_rate * ops.sign(c))
+
+    def get_config(self):
+        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2}

@@ -1,0 +1,111 @@
+"""Exercises of notebook 08: right answers are right, and each wrong one gets a sentence of its own."""
+
+import course_lib  # noqa: F401
+from course_lib.exercises import grade
+from course_lib.optimizers import RULES
+
+import numpy as np
+import pytest
+
+yogi_step = RULES["yogi"].numpy.step
+adabelief_step = RULES["adabelief"].numpy.step
+
+
+def adam_like(slot="v", second=None, last=None, count=1, momentum=None):
+    """A step of Adam's family, one part of it replaced."""
+
+    def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon):
+        old, s, t = state["m"], state[slot], state["t"] + count
+        m = momentum(old, g) if momentum else beta_1 * old + (1 - beta_1) * g
+        s = second(g, old, m, s, beta_2, epsilon) if second else beta_2 * s + (1 - beta_2) * g**2
+        if last:
+            w = w - learning_rate * last(m, s, t, beta_1, beta_2, epsilon)
+        else:
+            root = np.sqrt(s / (1 - beta_2**t))
+            w = w - learning_rate * m / (1 - beta_1**t) / (root + epsilon)
+        return w, {"m": m, slot: s, "t": t}
+
+    return step
+
+
+def keras_form(m, v, t, b1, b2, epsilon):
+    return np.sqrt(1 - b2**t) / (1 - b1**t) * m / (np.sqrt(v) + epsilon)
+
+
+def yogi_v(g, old, m, v, b2, epsilon):
+    return v - np.sign(v - g**2) * (1 - b2) * g**2
+
+
+def belief(g, old, m, s, b2, epsilon):
+    return b2 * s + (1 - b2) * (g - m) ** 2 + epsilon
+
+
+def changes_its_state(w, g, state, **hyper):
+    state["t"] += 1
+    return w, state
+
+
+RIGHT = [
+    ("08.1", adam_like(last=keras_form)),
+    ("08.2", yogi_step),
+    ("08.2", adam_like(second=yogi_v)),
+    ("08.3", adabelief_step),
+    ("08.3", adam_like("s", belief)),
+]
+
+
+@pytest.mark.parametrize(("number", "answer"), RIGHT)
+def test_right_answers_are_right(number, answer, capsys):
+    grade(number, answer)
+    assert capsys.readouterr().out == f"{number}  correct\n"
+
+
+def frozen(m, s, t, b1, b2, epsilon):
+    return keras_form(m, s, 1, b1, b2, epsilon)
+
+
+def uncorrected(m, s, t, b1, b2, epsilon):
+    return m / (np.sqrt(s) + epsilon)
+
+
+WRONG = [
+    ("08.1", RULES["adam"].numpy.step, "the paper's form"),
+    ("08.1", adam_like(last=uncorrected), "not corrected"),
+    ("08.1", adam_like(last=frozen), "as in step 1"),
+    ("08.1", adam_like(last=keras_form, count=0), "counts the steps"),
+    ("08.1", adam_like(last=keras_form, momentum=lambda m, g: 0.75 * m + g), "as Adam's"),
+    ("08.1", adam_like(last=lambda m, *rest: m), "the step from it is not"),
+    ("08.1", lambda w, g, state, **hyper: (w, {"m": w}), "the new state should be"),
+    ("08.1", changes_its_state, "changed the state"),
+    ("08.1", lambda w, g, state, **hyper: None, "returned None"),
+    ("08.2", RULES["adam"].numpy.step, "Adam's v"),
+    ("08.2", adam_like(second=lambda g, o, m, v, b2, e: 2 * v - yogi_v(g, o, m, v, b2, e)), "turn"),
+    (
+        "08.2",
+        adam_like(second=lambda g, o, m, v, b2, e: v - np.sign(v - g) * (1 - b2) * g**2),
+        "something else",
+    ),
+    ("08.2", adam_like(second=lambda g, o, m, v, b2, e: v), "look at its line"),
+    ("08.2", adam_like(second=yogi_v, last=uncorrected), "not corrected"),
+    (
+        "08.2",
+        adam_like(
+            second=yogi_v,
+            last=lambda m, v, t, b1, b2, e: m / (1 - b1) / (np.sqrt(v / (1 - b2)) + e),
+        ),
+        "as in step 1",
+    ),
+    ("08.3", adam_like("s"), "how far g is from m"),
+    ("08.3", adam_like("s", lambda g, o, m, s, b2, e: belief(g, o, m, s, b2, 0)), "twice"),
+    ("08.3", adam_like("s", lambda g, o, m, s, b2, e: belief(g, o, o, s, b2, e)), "this step"),
+    ("08.3", adam_like("s", belief, uncorrected), "not corrected"),
+    ("08.3", RULES["adam"].numpy.step, "KeyError"),
+]
+
+
+@pytest.mark.parametrize(("number", "answer", "hint"), WRONG)
+def test_a_wrong_answer_gets_a_sentence_of_its_own(number, answer, hint, capsys):
+    grade(number, answer)
+    said = capsys.readouterr().out
+    assert said.startswith(f"{number}  not yet: ") and hint in said and "Traceback" not in said
+    assert len(said.splitlines()) == 1
