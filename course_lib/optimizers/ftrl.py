@@ -14,8 +14,8 @@ McMahan et al. (2013), Ad Click Prediction: a View from the Trenches, Algorithm 
 l1_regularization_strength, their λ₂ twice l2_regularization_strength, and p is ½).
 NB: the power and the shrinkage are TensorFlow's and Keras's, which also have the factors 2; the paper recommends beta = 1,
     Keras defaults to 0.
-NB: w is made from z alone, and z starts at 0: weights that do not start at 0 are all but forgotten in the first step.  So
-    in Keras's class too; the paper starts at 0.
+NB: w is made from z alone, and z starts at 0: of weights that do not start at 0, the first step keeps a part of
+    1 − (n / (n + g²))ᵖ at most.  So in Keras's class too; the paper starts at 0.
 NB: q is 0, and w not a number, where beta, l2 and n are 0 and no gradient has come yet; so too at a learning rate of 0.
 """
 
