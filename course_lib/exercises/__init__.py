@@ -12,6 +12,7 @@ from . import (
     chapter_12,
     chapter_13,
     chapter_14,
+    chapter_15,
 )
 from .grading import EXERCISES, grade
 
@@ -29,4 +30,5 @@ CHAPTERS = (
     chapter_12,
     chapter_13,
     chapter_14,
+    chapter_15,
 )
