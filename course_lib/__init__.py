@@ -3,7 +3,8 @@
 optimizers      every rule: its equation, a pure NumPy function, a Keras class; and RULES, the list of them
 soft_batch      k micro-batches, one step: for any NumPy rule and any Keras optimizer
 two_gradients   Heun and other tableaus, extragradient, SAM: in NumPy, and a Keras model that trains with them
-averaging       Lookahead: slow weights behind fast ones, for any rule and any optimizer; optimistic steps
+averaging       means of iterates (EMA, SWA), evaluated at and left again; Lookahead; optimistic steps
+wrapper         what a Keras optimizer around another one needs: the base of SoftBatch, Averaging and Lookahead
 saving          what a saved file holds; stop, save, load and continue exactly
 museum          the recipes of Keras 1 and 2, executed, faults included; old names and today's
 landscapes      functions of two variables to walk on: value, gradient, minimum, drawing window

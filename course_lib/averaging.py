@@ -100,7 +100,7 @@ def averaging(rule, momentum=1.0, start=0, every=1):
     state}; nothing that is handed in is changed.  Raises ValueError for a momentum, start or every that makes no sense.
     NB: Izmailov et al. count the weights of step `start` as the first point; begin one cycle earlier for that.
     """
-    _check_averaging(momentum, start, every)
+    check_averaging(momentum, start, every)
 
     def init(w, **hyper):
         return {"average": np.array(w), "count": 0, "updates": 0, "rule": rule.init(w, **hyper)}
@@ -118,7 +118,8 @@ def averaging(rule, momentum=1.0, start=0, every=1):
     return SimpleNamespace(init=init, step=step)
 
 
-def _check_averaging(momentum, start, every):
+def check_averaging(momentum, start, every):
+    """Let numbers that make an average pass, in silence; ValueError for others."""
     number = isinstance(momentum, int | float | np.number) and not isinstance(momentum, bool)
     if not number or not 0 <= momentum <= 1:
         raise ValueError(
@@ -222,7 +223,7 @@ class Averaging(Wrapper):
     arguments = ("momentum", "start", "every")
 
     def __init__(self, optimizer, momentum=1.0, start=0, every=1, name="averaging"):
-        _check_averaging(momentum, start, every)
+        check_averaging(momentum, start, every)
         super().__init__(optimizer, name)
         _refuse_schedule_free(optimizer, "Averaging")
         self.momentum, self.start, self.every = float(momentum), int(start), int(every)
@@ -278,8 +279,9 @@ def at_average(model, batchnorm=None, batch_size=256):
     ]
     if layers and batchnorm is None:
         raise ValueError(
-            f"the model has {len(layers)} BatchNormalization layers, whose means and variances belong to other "
-            "weights than the average. Hand over training inputs, at_average(model, batchnorm=x), "
+            f"`batchnorm` must be given for a model with BatchNormalization (layers here: {len(layers)}): "
+            "its means and variances belong to other weights than the average. Hand over training inputs, "
+            "at_average(model, batchnorm=x), "
             "or batchnorm=False to leave them as they are."
         )
     averages = [(w, np.array(ops.convert_to_numpy(a))) for w, a in _averages(model.optimizer)]

@@ -580,7 +580,7 @@ def test_batch_normalization_is_counted_anew_and_put_back():
 
 def test_batch_normalization_must_be_spoken_of():
     model = with_batch_normalization()
-    with pytest.raises(ValueError, match="1 BatchNormalization layers"), at_average(model):
+    with pytest.raises(ValueError, match="`batchnorm` must be given"), at_average(model):
         pass
     (norm,) = model.layers[2].layers
     before = numpy_of([norm.moving_mean])

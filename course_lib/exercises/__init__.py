@@ -16,6 +16,7 @@ from . import (
     chapter_12,
     chapter_13,
     chapter_14,
+    chapter_15,
     chapter_16,
 )
 from .grading import EXERCISES, grade
@@ -39,4 +40,5 @@ CHAPTERS = (
     chapter_13,
     chapter_14,
     chapter_16,
+    chapter_15,
 )

@@ -98,7 +98,7 @@ class ScheduleFreeAdamW(keras.Optimizer):
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
-        self.assign(z, z + ops.cast(t == 1, w.dtype) * (w - z))  # NB: in `build` this would be lost
+        self.assign(z, z + ops.cast(t == 1, w.dtype) * w)  # NB: what `build` assigns is lost
         self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g**2)
         v_hat = v / (1 - self.beta_2**t)
         r = learning_rate * ops.clip(t / max(1, self.warmup_steps), 0, 1)
