@@ -91,7 +91,9 @@ def fit_equals_a_loop(candidate):
     with each batch, or a counter stands still."""
     on_tensorflow()
     candidate.plain  # noqa: B018
-    loop, fitted = trained(candidate.make()), trained(candidate.make(), run_eagerly=False)
+    loop, fitted = (
+        trained(candidate.make(), run_eagerly=eagerly, dtype=candidate.dtype) for eagerly in (True, False)
+    )
     candidate.must_agree(
         [[number(w) for w in fitted.trainable_variables]],
         [[number(w) for w in loop.trainable_variables]],
@@ -202,19 +204,19 @@ X = np.random.default_rng(7).normal(size=(8, 3))
 Y = np.random.default_rng(8).normal(size=(8, 1))
 
 
-def network(optimizer, run_eagerly=True, build=False):
-    """A small float64 network with fixed weights, compiled."""
+def network(optimizer, run_eagerly=True, build=False, dtype="float32"):
+    """A small network with fixed weights, compiled."""
     layers = [
         keras.layers.Dense(
             units,
             kernel_initializer=keras.initializers.RandomNormal(seed=units),
-            dtype="float64",
+            dtype=dtype,
             name=f"dense_{units}",
         )
         for units in (2, 1)
     ]
-    model = keras.Sequential([keras.Input((3,), dtype="float64"), *layers])
-    loss = keras.losses.MeanSquaredError(dtype="float64")
+    model = keras.Sequential([keras.Input((3,), dtype=dtype), *layers])
+    loss = keras.losses.MeanSquaredError(dtype=dtype)
     model.compile(optimizer, loss=loss, run_eagerly=run_eagerly, jit_compile=False)
     if build:
         optimizer.build(model.trainable_variables)
