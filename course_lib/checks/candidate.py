@@ -14,7 +14,12 @@ import numpy as np
 
 from .report import CheckFailed, DoesNotApply
 
-SHAPES = ((3,), (2, 3), (2, 3), (3,))  # two alike each: state that is found by shape or by name fails
+SHAPES = (
+    (3,),
+    (2, 3),
+    (2, 3),
+    (3,),
+)  # two alike each: state that is found by shape or by name fails
 STEPS = 6
 CHANGE = 4  # from this step on the standard run has half the learning rate
 MAX_PERIOD = 64  # calls of apply that may pass until a wrapper makes its first update
@@ -42,10 +47,12 @@ class Candidate:
     optimizer    a class that can be made without arguments, or a function that makes one: called anew for each run
     reference    what it should equal: a rule in NumPy, another Keras optimizer, an optax transformation; or None
     settings     hyper-parameters that it is made with each time
+    awake        give a momentum to a class whose default is 0, or else its memory would not be seen
     """
 
-    def __init__(self, optimizer, reference=None, settings=None):
-        self.optimizer, self.reference, self.settings = optimizer, reference, dict(settings or {})
+    def __init__(self, optimizer, reference=None, settings=None, awake=True):
+        self.optimizer, self.reference, self.given = optimizer, reference, dict(settings or {})
+        self.settings = {**(_awakening(optimizer) if awake else {}), **self.given}
 
     # ---- Made ----
 
@@ -56,7 +63,7 @@ class Candidate:
         names = ", ".join(keywords)
         if _takes(self.optimizer, keywords):
             try:
-                return self._made(self.optimizer(**self.settings, **keywords))
+                return self._made(self.optimizer(**{**self.settings, **keywords}))
             except (TypeError, ValueError) as error:
                 if not _is_refusal(error):
                     raise
@@ -157,7 +164,9 @@ class Candidate:
         """How much changes if the same variables are given in another order."""
         order = [2, 3, 1, 0]
         turned = self.run(order=order)
-        return apart([[step[order.index(i)] for i in range(4)] for step in turned.path], self.plain.path)
+        return apart(
+            [[step[order.index(i)] for i in range(4)] for step in turned.path], self.plain.path
+        )
 
     @cached_property
     def alone(self):
@@ -172,14 +181,14 @@ class Candidate:
 
     @cached_property
     def is_elementwise(self):
-        """True if a coordinate's path is its own: half a vector goes where it went as part of the whole."""
-        whole = self.run(shapes=((4,),), values=lambda i, shape: np.array([0.7, -1.1, 0.3, 1.9]))
-        half = self.run(
-            shapes=((2,),),
-            values=lambda i, shape: np.array([0.7, -1.1]),
-            gradients=lambda i, t, g: gradient((4,), 0, t)[:2],
+        """True if a coordinate's path is its own: a corner of a matrix goes where it went as part of the whole."""
+        whole = self.run(shapes=((4, 4),))
+        corner = self.run(
+            shapes=((2, 2),),
+            values=lambda i, shape: whole.start[0][:2, :2],
+            gradients=lambda i, t, g: gradient((4, 4), 0, t)[:2, :2],
         )
-        return apart([[step[0][:2]] for step in whole.path], half.path) <= self.room
+        return apart([[step[0][:2, :2]] for step in whole.path], corner.path) <= self.room
 
     # ---- Compared ----
 
@@ -285,7 +294,9 @@ def gradients_of(one, shapes, t, dtype):
 
 
 def tensor(g, dtype, scale=1.0):
-    if not isinstance(g, np.ndarray | np.floating | float):  # made by a check: sparse, or a tensor already
+    if not isinstance(
+        g, np.ndarray | np.floating | float
+    ):  # made by a check: sparse, or a tensor already
         return g
     return keras.ops.convert_to_tensor(np.asarray(g) * scale, dtype)
 
@@ -363,9 +374,20 @@ def _takes(optimizer, keywords):
         return False
     if any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
         return True
-    named = {n for n, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    named = {
+        n for n, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
+    }
     given = optimizer.keywords if isinstance(optimizer, partial) else {}
     return set(keywords) <= named | set(given)
+
+
+def _awakening(optimizer):
+    try:
+        momentum = inspect.signature(optimizer).parameters.get("momentum")
+    except (TypeError, ValueError):
+        return {}
+    asleep = momentum is not None and not isinstance(momentum.default, bool)
+    return {"momentum": 0.75} if asleep and momentum.default == 0 else {}
 
 
 def _is_refusal(error):

@@ -191,9 +191,7 @@ def no_state_is_shared_between_variables(candidate):
         alone = candidate.alone
     except Exception as error:
         raise DoesNotApply(f"not even one variable can be stepped ({error})") from None
-    consequence = (
-        "layers overwrite each other's momentum; the loss falls all the same, and the larger the network the worse"
-    )
+    consequence = "layers overwrite each other's momentum; the loss falls all the same, and the larger the network the worse"
     if together is None:
         raise CheckFailed(
             "each variable can be stepped alone, and not all of them together",
@@ -203,9 +201,7 @@ def no_state_is_shared_between_variables(candidate):
         )
     if candidate.is_joined:
         raise DoesNotApply("the rule joins its variables, in whichever order (as global norms do)")
-    candidate.must_agree(
-        together.path, alone, "in company", "its path alone", consequence, STATE
-    )
+    candidate.must_agree(together.path, alone, "in company", "its path alone", consequence, STATE)
     return f"{len(alone[0])} variables, two alike each: together as alone"
 
 

@@ -63,7 +63,7 @@ def begin(candidate, where):
             "period": candidate.period,
             **_transport(candidate),
         }
-        out, err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
+        out, err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115  (`end` closes them)
         backend = "tensorflow" if where == "replicas" else where
         process = subprocess.Popen(
             [sys.executable, "-m", "course_lib.checks.elsewhere"],
@@ -174,7 +174,9 @@ def _source(cls):
         if not isinstance(function, types.FunctionType):
             continue
         if set(function.__code__.co_freevars) - {"__class__"}:
-            raise DoesNotApply("it uses variables of the function that it stands in; put the class into a file")
+            raise DoesNotApply(
+                "it uses variables of the function that it stands in; put the class into a file"
+            )
         names |= set(_names(function.__code__))
         names |= {"keras"}
         known = function.__globals__

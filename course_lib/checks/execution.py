@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from . import elsewhere
-from .candidate import ANATOMY, CHANGE, apart, number, on_tensorflow
+from .candidate import ANATOMY, CHANGE, STEPS, apart, number, on_tensorflow
 from .report import CheckFailed, DoesNotApply
 
 SCHEDULES = "notebook 10, schedules and warm-up"
@@ -44,7 +44,9 @@ def a_new_learning_rate_reaches_the_graph(candidate):
         raise DoesNotApply("its learning rate follows a schedule, or cannot be set")
     graph, eager = graph_path(candidate), _eager_path(candidate)
     if apart(graph[: CHANGE - 1], eager[: CHANGE - 1]) > candidate.room:
-        raise DoesNotApply("in a graph it takes another path from the start: see eager_equals_graph")
+        raise DoesNotApply(
+            "in a graph it takes another path from the start: see eager_equals_graph"
+        )
     candidate.must_agree(
         graph,
         eager,
@@ -69,21 +71,21 @@ def nothing_is_traced_again(candidate):
         return original(self, *arguments, **keywords)
 
     def watch(t, one, variables):
-        if t == 2:
+        if t == STEPS:
             func_graph.FuncGraph.__init__ = counted
 
-    try:
-        candidate.run(before=watch)
+    try:  # more steps than any run before it: what was traced then would not be traced again
+        candidate.run(before=watch, steps=2 * STEPS)
     finally:
         func_graph.FuncGraph.__init__ = original
     if len(made) >= 2:
         raise CheckFailed(
-            f"{len(made)} graphs were made during steps 3 to 6",
+            f"{len(made)} graphs were made during steps {STEPS + 1} to {2 * STEPS}",
             "none after the first steps",
             "each step takes a thousand times as long, and memory grows",
             ANATOMY,
         )
-    return "steps 3 to 6: no new graph"
+    return f"steps {STEPS + 1} to {2 * STEPS}: no new graph"
 
 
 def fit_equals_a_loop(candidate):
@@ -92,7 +94,8 @@ def fit_equals_a_loop(candidate):
     on_tensorflow()
     candidate.plain  # noqa: B018
     loop, fitted = (
-        trained(candidate.make(), run_eagerly=eagerly, dtype=candidate.dtype) for eagerly in (True, False)
+        trained(candidate.make(), run_eagerly=eagerly, dtype=candidate.dtype)
+        for eagerly in (True, False)
     )
     candidate.must_agree(
         [[number(w) for w in fitted.trainable_variables]],
@@ -112,7 +115,9 @@ def two_replicas_step_as_one(candidate):
     on_tensorflow()
     candidate.plain  # noqa: B018
     if candidate.period > 1:
-        raise DoesNotApply("it collects gradients over several calls, and replicas do not share them")
+        raise DoesNotApply(
+            "it collects gradients over several calls, and replicas do not share them"
+        )
     answer = elsewhere.ask(candidate, "replicas")
     candidate.must_agree(
         answer["path"],
@@ -191,10 +196,12 @@ def xla_path(candidate):
     return _once(
         candidate,
         "xla",
-        lambda: candidate.run(
-            learning_rate=_halved(candidate),
-            compiled=lambda f: tf.function(f, jit_compile=True),
-        ).path,
+        lambda: (
+            candidate.run(
+                learning_rate=_halved(candidate),
+                compiled=lambda f: tf.function(f, jit_compile=True),
+            ).path
+        ),
     )
 
 

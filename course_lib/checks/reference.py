@@ -25,18 +25,15 @@ def check_reference(reference):
 
 def path_of_reference(candidate):
     """(the candidate's path, the reference's path, what the reference is)."""
-    reference = candidate.reference
-    settings = settings_for(candidate)
-    one = candidate.make(**settings)
-    ours = run(
-        one, steps=STEPS, dtype=candidate.dtype, period=candidate.period, gradients=_sized
-    )
+    reference, settings = candidate.reference, settings_for(candidate)
+    one = Candidate(candidate.optimizer, settings=candidate.given, awake=False).make(**settings)
+    ours = run(one, steps=STEPS, dtype=candidate.dtype, period=candidate.period, gradients=_sized)
     if _is_rule(reference):
         return ours.path, _numpy_path(candidate, one), f"the NumPy rule{_named(reference)}"
     if _is_optax(reference):
         return ours.path, _optax_path(reference), "optax"
-    other = Candidate(reference)
-    shared = {k: v for k, v in {**candidate.settings, **settings}.items() if _accepts(other, k)}
+    other = Candidate(reference, awake=False)
+    shared = {k: v for k, v in {**candidate.given, **settings}.items() if _accepts(other, k)}
     theirs = run(
         other.make(**shared),
         steps=STEPS,
@@ -50,7 +47,7 @@ def path_of_reference(candidate):
 def settings_for(candidate):
     """The hyper-parameters for the comparison: a Rule states its own, with an epsilon large enough to show its place."""
     stated = getattr(candidate.reference, "settings", {}) if _is_rule(candidate.reference) else {}
-    free = {k: v for k, v in stated.items() if k not in candidate.settings}
+    free = {k: v for k, v in stated.items() if k not in candidate.given}
     return {k: v for k, v in free.items() if _accepts(candidate, k)}
 
 
@@ -100,9 +97,7 @@ def _optax_path(transformation):
         ws = [jax.numpy.asarray(start_of(i, shape), "float64") for i, shape in enumerate(SHAPES)]
         state, path = transformation.init(ws), []
         for t in range(STEPS):
-            g = [
-                jax.numpy.asarray(_sized(i, t, gradient(s, i, t))) for i, s in enumerate(SHAPES)
-            ]
+            g = [jax.numpy.asarray(_sized(i, t, gradient(s, i, t))) for i, s in enumerate(SHAPES)]
             updates, state = transformation.update(g, state, ws)
             ws = [w + u for w, u in zip(ws, updates, strict=True)]
             path.append([np.array(w) for w in ws])
@@ -132,5 +127,3 @@ def _is_optax(thing):
 def _named(rule):
     name = getattr(rule, "name", getattr(rule, "__name__", ""))
     return f" {name}" if isinstance(name, str) and name else ""
-
-
