@@ -49,6 +49,7 @@ UPDATE = "self.assign(w, w - learning_rate * m_hat / (ops.sqrt(v_hat) + self.eps
 CONFIG = '"beta_1": self.beta_1,'
 BUILD = "super().build(variables)\n"
 STEP = "    def update_step(self, gradient, variable, learning_rate):\n"
+NAME = "it_is_what_its_name_says"  # no property tells it apart, but its name is a promise
 REFERENCE = (
     "it_follows_the_reference"  # what no property of all sound rules tells: a reference does
 )
@@ -94,6 +95,13 @@ MUTANTS = [
     ("rho swapped", "rmsprop", REFERENCE, ("self.rho * s + (1 - self.rho) * g**2", "(1 - self.rho) * s + self.rho * g**2")),
     ("sign descent", "adam", REFERENCE, (UPDATE, "self.assign(w, w - learning_rate * ops.sign(m_hat))")),
     ("not centred", "centered_rmsprop", REFERENCE, (" - m**2", "")),
+    # -- the same, caught by the name that it bears, where nobody gave a reference
+    ("t frozen at 1", "adam", NAME, ("self.iterations + 1", "1")),
+    ("no correction of v", "adam", NAME, ("v / (1 - self.beta_2**t)", "v")),
+    ("betas swapped", "adam", NAME, ("self.beta_1 * m", "self.beta_2 * m")),
+    ("sign descent", "adam", NAME, (UPDATE, "self.assign(w, w - learning_rate * ops.sign(m_hat))")),
+    ("accumulator starts anew each step", "adagrad", NAME, ("s + g**2", "g**2")),
+    ("rho swapped", "rmsprop", NAME, ("self.rho * s + (1 - self.rho) * g**2", "(1 - self.rho) * s + self.rho * g**2")),
     # -- state
     ("one buffer for all, as the TensorFlow guide had it", "momentum", "no_state_is_shared_between_variables", ("self.v[self._get_variable_index(variable)]", "self.v[0]")),
     ("slots found by shape", "adam", "no_state_is_shared_between_variables", ("self.m[i]", "{tuple(s.shape): s for s in self.m}[tuple(variable.shape)]")),
@@ -271,6 +279,7 @@ TELLING = [
     "no_state_is_shared_between_variables",
     "the_order_of_the_variables_does_not_matter",
     "sparse_gradients_step_like_dense_ones",
+    "it_is_what_its_name_says",
     "a_bowl_is_descended",
     "a_zero_gradient_pushes_nothing_away",
     "a_mirrored_run_is_mirrored",
@@ -325,7 +334,7 @@ def test_every_check_of_adam_and_of_our_adam():
         strange = {name for name, outcome in outcomes.items() if outcome in ("n/a", "Keras")}
         registered = {"it_is_registered"} if optimizer is K.Adam else set()
         unsummed = {UNSUMMED} if optimizer is K.Adam else set()
-        nothing_to_compare = {"it_follows_the_reference", "other_backends_take_the_same_path"}
+        nothing_to_compare = {REFERENCE, NAME, "other_backends_take_the_same_path"}
         assert strange <= OF_EVERY_ONE | nothing_to_compare | registered | unsummed
 
 

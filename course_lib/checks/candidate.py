@@ -151,11 +151,19 @@ class Candidate:
         return float(np.clip(100 * apart(nudged.path, self.plain.path), floor, 1e-4))
 
     @cached_property
+    def learning_rate(self):
+        """The learning rate that it begins with; a sixteenth for one that begins with 0, as warm-ups do."""
+        try:
+            return float(number(self.made.learning_rate)) or 2.0**-4
+        except AttributeError as error:
+            raise DoesNotApply(f"it has no learning rate of its own: {error}") from None
+
+    @cached_property
     def learning_rate_can_be_set(self):
         one = self.make()
         try:
-            one.learning_rate = float(number(one.learning_rate)) / 2
-        except (TypeError, AttributeError, NotImplementedError):
+            one.learning_rate = self.learning_rate / 2
+        except (TypeError, AttributeError, NotImplementedError, DoesNotApply):
             return False
         return True
 

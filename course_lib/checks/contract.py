@@ -1,5 +1,6 @@
 """The contract of a Keras optimizer: what Keras, and everybody's training script, takes for granted."""
 
+import re
 import warnings
 
 import keras
@@ -174,10 +175,16 @@ def no_slot_stays_empty(candidate):
 
 
 def _empty_slots(optimizer):
+    """The slots that are 0 for every variable; a rule may need one for its matrices alone."""
+    roles = {}
+    for slot in optimizer.variables:
+        if number(slot).size > 1:
+            role = re.sub(r"layer_\d+_kernel", "", slot.path.rsplit("/", 1)[-1])
+            roles.setdefault(role, []).append(slot)
     return [
-        f"the slot {slot.path}"
-        for slot in optimizer.variables
-        if number(slot).size > 1 and not np.any(number(slot))
+        f"the slot {slots[0].path}"
+        for slots in roles.values()
+        if not any(np.any(number(slot)) for slot in slots)
     ]
 
 

@@ -165,7 +165,7 @@ def _halved(candidate):
     """The learning rate to set before each step: half of it from step CHANGE on."""
     if not candidate.learning_rate_can_be_set:
         return None
-    rate = float(number(candidate.made.learning_rate)) or 2.0**-6
+    rate = candidate.learning_rate
     return lambda t: rate / 2 if t == CHANGE - 1 else None
 
 
