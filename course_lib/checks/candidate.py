@@ -53,6 +53,9 @@ class Candidate:
     def __init__(self, optimizer, reference=None, settings=None, awake=True):
         self.optimizer, self.reference, self.given = optimizer, reference, dict(settings or {})
         self.settings = {**(_awakening(optimizer) if awake else {}), **self.given}
+        self.broken = self.hung = (
+            ""  # why no standard run exists; which check did not come to an end
+        )
 
     # ---- Made ----
 
@@ -132,15 +135,18 @@ class Candidate:
     @cached_property
     def plain(self):
         """The standard run: default settings, six steps."""
-        try:
-            done = self.run()
-        except Exception as error:
-            raise DoesNotApply(
-                f"no step could be taken ({type(error).__name__}: see a_step_can_be_taken)"
-            ) from error
-        if not np.all(np.isfinite(np.concatenate([np.ravel(w) for w in done.path[-1]]))):
-            raise DoesNotApply("the weights are no finite numbers (see a_step_can_be_taken)")
-        return done
+        if not self.broken:
+            try:
+                done = self.run()
+            except Exception as error:
+                self.broken = (
+                    f"no step could be taken ({type(error).__name__}: see a_step_can_be_taken)"
+                )
+            else:
+                if np.all(np.isfinite(np.concatenate([np.ravel(w) for w in done.path[-1]]))):
+                    return done
+                self.broken = "the weights are no finite numbers (see a_step_can_be_taken)"
+        raise DoesNotApply(self.broken)
 
     @cached_property
     def room(self):

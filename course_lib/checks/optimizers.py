@@ -23,6 +23,10 @@ from .report import CheckFailed, DoesNotApply, KerasFault, Report
 
 # In the order in which they are read: what comes first often explains what comes later.
 OPTIMIZER_CHECKS = (*CONTRACT, *MATHEMATICS, *EXECUTION, *LIFE)
+ELSEWHERE = (
+    two_replicas_step_as_one,
+    other_backends_take_the_same_path,
+)  # in processes of their own
 LIMIT = 60.0  # seconds a check
 
 
@@ -46,17 +50,14 @@ def check_optimizer(optimizer, *, reference=None, settings=None, declared=None, 
     _chosen(declared, "declared")
     with_these = "".join(f", {name}={value!r}" for name, value in candidate.settings.items())
     report = Report(f"check_optimizer({candidate.name}{with_these})")
-    early = [
-        c for c in (two_replicas_step_as_one, other_backends_take_the_same_path) if c in wanted
-    ]
     try:
         for check in wanted:
             if check.__name__ in declared:
                 report.rows.append((check.__name__, "n/a", f"declared: {declared[check.__name__]}"))
                 continue
             report.run(_examined(check), candidate)
-            if check is wanted[0] and early:
-                _begin(candidate, early)
+            if check is wanted[0] and two_replicas_step_as_one in wanted:
+                _begin(candidate)
     finally:
         elsewhere.end(candidate)
     return report
@@ -126,10 +127,10 @@ def _chosen(names, argument):
     return [c for c in OPTIMIZER_CHECKS if names is None or c.__name__ in names]
 
 
-def _begin(candidate, early):
-    """Start the processes that are asked last; what is wrong with them is said when they are asked."""
+def _begin(candidate):
+    """Start the process that is asked late; what is wrong with it is said when it is asked."""
     with contextlib.suppress(Exception):
-        if two_replicas_step_as_one in early and keras.backend.backend() == "tensorflow":
+        if keras.backend.backend() == "tensorflow":
             elsewhere.begin(candidate, "replicas")
 
 
@@ -139,26 +140,39 @@ def _begin(candidate, early):
 def _examined(check):
     """The check, with a time limit, without warnings, and with what is Keras's own fault told apart."""
 
+    limit = LIMIT + elsewhere.LIMIT if check in ELSEWHERE else LIMIT
+
     def examined(candidate):
-        with warnings.catch_warnings(), time_limit(LIMIT), _floatx_kept():
-            warnings.simplefilter(
-                "ignore"
-            )  # what Keras says about unusual use: the result says it too
-            try:
-                return _refusals_are_heard(check, candidate)
-            except (DoesNotApply, KerasFault):
-                raise
-            except (Exception, SystemExit) as error:
-                if check is it_is_made_anew_each_time or not _is_kerass_fault(check, candidate):
-                    raise
-                said = (
-                    str(error)
-                    if isinstance(error, CheckFailed)
-                    else f"it raised {type(error).__name__}: {error}"
-                )
-                raise KerasFault(said.splitlines()[0][:600]) from error
+        if candidate.hung:
+            raise DoesNotApply(f"not asked, because {candidate.hung} did not come to an end")
+        try:
+            with warnings.catch_warnings(), time_limit(limit), _floatx_kept():
+                warnings.simplefilter(
+                    "ignore"
+                )  # what Keras says about unusual use shows in the result
+                return _fairly(check, candidate)
+        except TimeoutError:
+            candidate.hung = check.__name__
+            raise
 
     return update_wrapper(examined, check)
+
+
+def _fairly(check, candidate):
+    """Ask, and tell apart what is Keras's own fault."""
+    try:
+        return _refusals_are_heard(check, candidate)
+    except (DoesNotApply, KerasFault):
+        raise
+    except (Exception, SystemExit) as error:
+        if check is it_is_made_anew_each_time or not _is_kerass_fault(check, candidate):
+            raise
+        said = (
+            str(error)
+            if isinstance(error, CheckFailed)
+            else f"it raised {type(error).__name__}: {error}"
+        )
+        raise KerasFault(said.splitlines()[0][:600]) from error
 
 
 def _refusals_are_heard(check, candidate):
