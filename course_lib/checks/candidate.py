@@ -343,10 +343,10 @@ def state_of(one):
     return [number(v) for v in one.variables]
 
 
-def on_tensorflow():
+def on_tensorflow(what="graphs are"):
     """TensorFlow; DoesNotApply on another backend."""
     if keras.backend.backend() != "tensorflow":
-        raise DoesNotApply(f"graphs are TensorFlow's; the backend is {keras.backend.backend()}")
+        raise DoesNotApply(f"{what} TensorFlow's; the backend is {keras.backend.backend()}")
     import tensorflow as tf
 
     return tf

@@ -321,7 +321,7 @@ def two_optimizers_do_not_meet(candidate):
 def sparse_gradients_step_like_dense_ones(candidate):
     """An Embedding's sparse gradient does what the same gradient does densely.  Otherwise words are trained by another
     rule than the rest of the network."""
-    tf = on_tensorflow()
+    tf = on_tensorflow("IndexedSlices are")
     candidate.plain  # noqa: B018
     shape = (4, 2)
 

@@ -112,7 +112,7 @@ def fit_equals_a_loop(candidate):
 def two_replicas_step_as_one(candidate):
     """Under MirroredStrategy, each replica with its part of the gradient, it steps as one.  Otherwise more devices mean
     another optimizer."""
-    on_tensorflow()
+    on_tensorflow("strategies are")
     candidate.plain  # noqa: B018
     if candidate.period > 1:
         raise DoesNotApply(

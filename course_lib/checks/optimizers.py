@@ -27,7 +27,7 @@ ELSEWHERE = (
     two_replicas_step_as_one,
     other_backends_take_the_same_path,
 )  # in processes of their own
-LIMIT = 60.0  # seconds a check
+LIMIT = 180.0  # seconds a check, on the busiest of machines
 
 
 def check_optimizer(optimizer, *, reference=None, settings=None, declared=None, checks=None):
@@ -40,7 +40,7 @@ def check_optimizer(optimizer, *, reference=None, settings=None, declared=None, 
     declared     properties that this rule does not have on purpose: {"name_of_the_check": "why"}
     checks       the names of the checks to run; all of them if None
     Returns a Report: print it, or ask for .passed, .failed and .to_dict().  What fails because of Keras itself is reported as
-    "Keras" and is not held against the optimizer.  A check that takes longer than a minute is stopped and has failed; only code
+    "Keras" and is not held against the optimizer.  A check that takes longer than three minutes is stopped and has failed; only code
     that never returns from C cannot be stopped.  Raises TypeError for what is not an optimizer or a reference, and ValueError for
     a check that does not exist.
     """
