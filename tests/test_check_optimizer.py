@@ -126,7 +126,6 @@ MUTANTS = [
     ("None shifts the rest", "sgd", "variables_without_a_gradient_stay", method("    def apply(self, grads, trainable_variables=None):\n        there = [g for g in grads if g is not None]\n        super().apply(there, (trainable_variables or self._trainable_variables)[: len(there)])")),
     ("None becomes 1", "sgd", "variables_without_a_gradient_stay", method("    def apply(self, grads, trainable_variables=None):\n        vs = trainable_variables or self._trainable_variables\n        super().apply([ops.ones_like(v) if g is None else g for g, v in zip(grads, vs)], vs)")),
     ("rows of a sparse gradient lose their place", "sgd", "sparse_gradients_step_like_dense_ones", ("g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)", "g = getattr(gradient, 'values', gradient); g = ops.concatenate([g, ops.zeros((int(w.shape[0]) - int(g.shape[0]), *w.shape[1:]), w.dtype)]) if len(w.shape) and g.shape[0] != w.shape[0] else g")),
-    ("sparse gradients break it", "sgd", "sparse_gradients_step_like_dense_ones", ("g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)", "g = ops.cast(gradient.numpy() if tf.executing_eagerly() else gradient, w.dtype)")),
     ("scalars break it", "sgd", "scalars_to_rank_four_are_stepped", ("learning_rate * g", "learning_rate * g * len(g) / len(g)")),
     ("no convolutions", "sgd", "scalars_to_rank_four_are_stepped", ("learning_rate * g", "learning_rate * (g if len(w.shape) < 4 else 0 * g)")),
     # -- counting and learning rates
@@ -465,6 +464,13 @@ def test_a_refusal_with_a_sentence_is_heard_and_held_against_nobody():
     )
     report = check_optimizer(refusing, checks=["scalars_to_rank_four_are_stepped"])
     assert report.rows[0][1:] == ("n/a", "it refuses, and says so: matrices only")
+
+
+def test_what_breaks_on_a_sparse_gradient_is_told_how_to_mend_it_and_not_held_against_the_class():
+    infix = wrong("sgd", ("ops.broadcast_to(gradient, w.shape)", "0.5 * gradient"))
+    report = check_optimizer(infix, checks=[UNSUMMED])
+    assert report.passed
+    assert "IndexedSlices" in report.of_keras[UNSUMMED] and "mends it" in report.of_keras[UNSUMMED]
 
 
 @pytest.mark.parametrize("in_a_thread", [False, True])
