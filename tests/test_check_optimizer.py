@@ -258,7 +258,11 @@ UNSUMMED = "sparse_gradients_step_like_dense_ones"
 FINDINGS = {
     "SGD": set(),
     "SGD(nesterov)": set(),
-    "Muon": {"float64_stays_float64"},  # ops.sqrt of a Python int is float32
+    "Lion": set(),
+    "Muon": {"float64_stays_float64", UNSUMMED},  # ops.sqrt of a Python int is float32
+    "LossScaleOptimizer": {"it_builds_once", UNSUMMED},  # its build has no guard
+    # it wants the gradients of all its variables
+    "MultiOptimizer": {"a_part_of_the_variables_finds_its_own_state", UNSUMMED},
     "ScheduleFreeAdamW": {"fit_equals_a_loop", UNSUMMED},  # build assigns, with every batch
 }
 OURS = {name: rule.keras_class for name, rule in RULES.items()}
@@ -271,12 +275,9 @@ WRAPPED = {
 # Each of them costs seconds; these are the checks that a class, rather than Keras, decides.
 TELLING = [
     "a_step_can_be_taken",
-    "float64_stays_float64",
     "scalars_to_rank_four_are_stepped",
-    "it_builds_once",
     "no_slot_stays_empty",
     "no_state_is_shared_between_variables",
-    "the_order_of_the_variables_does_not_matter",
     "sparse_gradients_step_like_dense_ones",
     "it_is_what_its_name_says",
     "a_bowl_is_descended",
@@ -284,12 +285,10 @@ TELLING = [
     "a_mirrored_run_is_mirrored",
     "permuted_coordinates_take_the_same_paths",
     "a_larger_gradient_makes_no_smaller_step",
-    "a_new_learning_rate_is_followed",
     "the_configuration_holds_every_argument",
     "all_state_is_in_its_variables",
     "micro_batches_equal_the_large_batch",
     "weight_decay_is_applied_once_before_the_step",
-    "excluded_variables_do_not_decay",
 ]
 CHECKS = None if THOROUGH else TELLING
 
@@ -300,11 +299,9 @@ def test_every_optimizer_of_keras_passes_but_for_findings_about_keras(name):
     assert report.passed, str(report)
     asked = {check for check, _, _ in report.rows}
     known = (FINDINGS.get(name, {UNSUMMED}) | OF_EVERY_ONE) & asked
-    if name in ("LossScaleOptimizer", "MultiOptimizer"):  # they have no accumulation of their own
-        known -= OF_EVERY_ONE
-        assert known <= set(report.of_keras), str(report)
-    else:
-        assert set(report.of_keras) == known, str(report)
+    if name in ("LossScaleOptimizer", "MultiOptimizer"):  # they take no schedule of their own
+        known -= OF_EVERY_ONE - {"an_exclusion_after_build_is_refused"}
+    assert set(report.of_keras) == known, str(report)
 
 
 @pytest.mark.parametrize("name", [*OURS, *WRAPPED])
@@ -322,9 +319,11 @@ def test_build_in_schedule_free_assigns_with_every_batch_of_fit():
     assert "assigned again with each batch" in report.of_keras["fit_equals_a_loop"]
 
 
-def test_every_check_of_adam_and_of_our_adam():
+def test_every_check_of_adam():
     """The whole, once: also on two replicas."""
-    for optimizer in (K.Adam, RULES["adam"].keras_class):
+    for optimizer in (
+        (K.Adam, RULES["adam"].keras_class) if THOROUGH else (RULES["adam"].keras_class,)
+    ):
         report = check_optimizer(optimizer)
         assert report.passed, str(report)
         assert [name for name, _, _ in report.rows] == NAMES
