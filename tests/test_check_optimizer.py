@@ -1,0 +1,643 @@
+"""check_optimizer passes what is right, and names what is wrong: the mutation suite.
+
+Each wrong optimizer is one of the course's rules with one change, and each is caught by the check that names the property
+which the change breaks.  Where no property of all sound rules tells the wrong from the right (a frozen step count is a sound
+rule, only not Adam), the table says so, and a reference does.
+"""
+
+import contextlib
+import inspect
+import itertools
+import json
+import os
+import sys
+import threading
+import time
+from functools import partial
+from types import ModuleType, SimpleNamespace
+
+import course_lib  # noqa: F401
+from course_lib.averaging import Lookahead
+from course_lib.checks import (
+    OPTIMIZER_CHECKS,
+    CheckFailed,
+    Report,
+    check_optimizer,
+    elsewhere,
+    optimizers,
+    parametrize_with_checks,
+)
+from course_lib.checks import __main__ as command
+from course_lib.optimizers import RULES
+from course_lib.soft_batch import SoftBatch
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # within Keras
+NAMES = [check.__name__ for check in OPTIMIZER_CHECKS]
+ELSEWHERE = ["two_replicas_step_as_one", "other_backends_take_the_same_path"]
+THOROUGH = bool(os.environ.get("THOROUGH"))  # every check of everything: minutes
+
+# ---- The mutation suite ----
+
+UPDATE = "self.assign(w, w - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))"
+CONFIG = '"beta_1": self.beta_1,'
+BUILD = "super().build(variables)\n"
+STEP = "    def update_step(self, gradient, variable, learning_rate):\n"
+NAME = "it_is_what_its_name_says"  # no property tells it apart, but its name is a promise
+REFERENCE = (
+    "it_follows_the_reference"  # what no property of all sound rules tells: a reference does
+)
+
+
+def method(text):
+    """Insert a method before update_step."""
+    return STEP, text.strip("\n") + "\n\n" + STEP
+
+
+# (what is wrong, the rule, the check that names it, (there, instead)...)
+MUTANTS = [
+    # -- the update rule
+    ("climbs", "adam", "a_bowl_is_descended", (UPDATE, UPDATE.replace("w - ", "w + "))),
+    ("climbs, plainly", "sgd", "a_bowl_is_descended", ("w - learning", "w + learning")),
+    ("climbs behind a velocity", "momentum", "a_bowl_is_descended", ("- learning_rate * g", "+ learning_rate * g")),
+    ("no root", "adam", "a_larger_gradient_makes_no_smaller_step", ("ops.sqrt(v_hat)", "v_hat")),
+    ("no root", "adagrad", "a_larger_gradient_makes_no_smaller_step", ("ops.sqrt(s)", "s")),
+    ("no root", "rmsprop", "a_larger_gradient_makes_no_smaller_step", ("ops.sqrt(s + self.epsilon)", "(s + self.epsilon)")),
+    ("divides by the gradient", "sgd", "a_larger_gradient_makes_no_smaller_step", ("learning_rate * g", "learning_rate * g / (g**2 + 1e-3)")),
+    ("no square", "adam", "a_step_can_be_taken", ("g**2", "g")),
+    ("no epsilon: 0 / 0", "adam", "a_zero_gradient_pushes_nothing_away", (" + self.epsilon", "")),
+    ("epsilon added to the weights, as d2l-en printed it", "adam", "a_mirrored_run_is_mirrored", ("(ops.sqrt(v_hat) + self.epsilon)", "(ops.sqrt(v_hat)) + self.epsilon")),
+    ("weights creep", "sgd", "a_zero_gradient_pushes_nothing_away", ("w - learning_rate * g", "w - learning_rate * (g + 1e-3)")),
+    ("steps by the gradient's size alone", "sgd", "a_mirrored_run_is_mirrored", ("learning_rate * g", "learning_rate * abs(g)")),
+    ("steps along positive gradients only", "sgd", "a_mirrored_run_is_mirrored", ("learning_rate * g", "learning_rate * ops.maximum(g, 0.0)")),
+    ("gradient back to front", "sgd", "permuted_coordinates_take_the_same_paths", ("learning_rate * g", "learning_rate * ops.flip(g)")),
+    ("gradient summed along", "sgd", "permuted_coordinates_take_the_same_paths", ("learning_rate * g", "learning_rate * ops.cumsum(g, axis=0)")),
+    ("t frozen at 1", "adam", REFERENCE, ("self.iterations + 1", "1")),
+    ("t one ahead", "adam", REFERENCE, ("self.iterations + 1", "self.iterations + 2")),
+    ("t one behind: 1 / 0", "adam", "a_step_can_be_taken", ("self.iterations + 1", "self.iterations")),
+    ("no correction of m", "adam", REFERENCE, ("m / (1 - self.beta_1**t)", "m")),
+    ("no correction of v", "adam", REFERENCE, ("v / (1 - self.beta_2**t)", "v")),
+    ("epsilon under the root", "adam", REFERENCE, ("(ops.sqrt(v_hat) + self.epsilon)", "ops.sqrt(v_hat + self.epsilon)")),
+    ("epsilon under the root", "adagrad", REFERENCE, ("(ops.sqrt(s) + self.epsilon)", "ops.sqrt(s + self.epsilon)")),
+    ("epsilon beside the root", "rmsprop", REFERENCE, ("ops.sqrt(s + self.epsilon)", "(ops.sqrt(s) + self.epsilon)")),
+    ("betas swapped", "adam", REFERENCE, ("self.beta_1 * m", "self.beta_2 * m")),
+    ("m sums and does not average", "adam", REFERENCE, ("(1 - self.beta_1) * g", "g")),
+    ("the largest v forgotten", "amsgrad", REFERENCE, ("ops.maximum(", "ops.minimum(")),
+    ("accumulator starts anew each step", "adagrad", REFERENCE, ("s + g**2", "g**2")),
+    ("damped where it should add", "momentum", REFERENCE, ("- learning_rate * g", "- (1 - self.momentum) * learning_rate * g")),
+    ("Nesterov without looking ahead", "nesterov", REFERENCE, ("self.momentum * v - learning_rate * g)", "v)")),
+    ("rho swapped", "rmsprop", REFERENCE, ("self.rho * s + (1 - self.rho) * g**2", "(1 - self.rho) * s + self.rho * g**2")),
+    ("sign descent", "adam", REFERENCE, (UPDATE, "self.assign(w, w - learning_rate * ops.sign(m_hat))")),
+    ("not centred", "centered_rmsprop", REFERENCE, (" - m**2", "")),
+    # -- the same, caught by the name that it bears, where nobody gave a reference
+    ("t frozen at 1", "adam", NAME, ("self.iterations + 1", "1")),
+    ("no correction of v", "adam", NAME, ("v / (1 - self.beta_2**t)", "v")),
+    ("betas swapped", "adam", NAME, ("self.beta_1 * m", "self.beta_2 * m")),
+    ("sign descent", "adam", NAME, (UPDATE, "self.assign(w, w - learning_rate * ops.sign(m_hat))")),
+    ("accumulator starts anew each step", "adagrad", NAME, ("s + g**2", "g**2")),
+    ("rho swapped", "rmsprop", NAME, ("self.rho * s + (1 - self.rho) * g**2", "(1 - self.rho) * s + self.rho * g**2")),
+    # -- state
+    ("one buffer for all, as the TensorFlow guide had it", "momentum", "no_state_is_shared_between_variables", ("self.v[self._get_variable_index(variable)]", "self.v[0]")),
+    ("slots found by shape", "adam", "no_state_is_shared_between_variables", ("self.m[i]", "{tuple(s.shape): s for s in self.m}[tuple(variable.shape)]")),
+    ("slots found by name", "momentum", "no_state_is_shared_between_variables", ("self.v[self._get_variable_index(variable)]", "{v.name: s for v, s in zip(self._trainable_variables, self.v)}['kernel'] if variable.shape == (3,) else self.v[self._get_variable_index(variable)]")),
+    ("t counts variables", "adam", "the_order_of_the_variables_does_not_matter", ("t = ops.cast(self.iterations + 1, w.dtype)", "self.assign_add(self.t, 1); t = ops.cast(self.t, w.dtype)"), (BUILD, BUILD + "        self.t = self.add_variable((), dtype='int64')\n")),
+    ("slots found by turn", "momentum", "a_part_of_the_variables_finds_its_own_state", ("self.v[self._get_variable_index(variable)]", "self.v[self.turn % len(self.v)]; self.turn += 1"), (BUILD, BUILD + "        self.turn = 0\n")),
+    ("a velocity in a Python list", "momentum", "all_state_is_in_its_variables", ("self.v = self.add_optimizer_variables(variables, \"v\")", "self.v = tuple(tf.Variable(ops.zeros(v.shape, v.dtype)) for v in variables)")),
+    ("a buffer of the class", "momentum", "two_optimizers_do_not_meet", ("v = variable, self.v[self._get_variable_index(variable)]", "v = variable, self.everybodys.setdefault(self._get_variable_index(variable), self.v[self._get_variable_index(variable)])"), method("    everybodys = {}")),
+    ("state parked on the module", "momentum", "two_optimizers_do_not_meet", ("v = variable, self.v[self._get_variable_index(variable)]", "v = variable, PARKED.setdefault((tuple(variable.shape), self._get_variable_index(variable)), keras.Variable(ops.zeros(variable.shape), dtype=variable.dtype))"), ("import keras\n", "import keras\nPARKED = {}\n")),
+    ("the slot is not assigned", "adam", "no_slot_stays_empty", ("self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)", "m = self.beta_1 * m + (1 - self.beta_1) * g")),
+    ("the slot is not assigned", "momentum", "no_slot_stays_empty", ("self.assign(v, self.momentum * v - learning_rate * g)", "v = self.momentum * v - learning_rate * g")),
+    ("the weights are not assigned", "sgd", "a_step_can_be_taken", ("self.assign(w, w - learning_rate * g)", "w = w - learning_rate * g")),
+    ("slots in float32", "momentum", "float64_stays_float64", ("self.v = self.add_optimizer_variables(variables, \"v\")", "self.v = [self.add_variable(v.shape, dtype='float32') for v in variables]"), ("self.momentum * v", "self.momentum * ops.cast(v, w.dtype)"), ("w + v", "w + ops.cast(v, w.dtype)")),
+    ("weights rounded to float32", "sgd", "float64_stays_float64", ("w - learning_rate * g", "ops.cast(ops.cast(w - learning_rate * g, 'float32'), w.dtype)")),
+    ("state made in update_step", "momentum", "no_variable_is_made_after_the_first_step", ("self.v = self.add_optimizer_variables(variables, \"v\")", "self.v = {}"), ("v = variable, self.v[self._get_variable_index(variable)]", "v = variable, self.v.setdefault(self._get_variable_index(variable), None) or self.late(variable)"), method("    def late(self, variable):\n        made = self.add_variable(variable.shape, dtype=variable.dtype)\n        self.v[self._get_variable_index(variable)] = made\n        return made")),
+    ("a new variable each step", "sgd", "no_variable_is_made_after_the_first_step", ("self.assign(w, w", "self.add_variable((), name='more'); self.assign(w, w")),
+    ("built twice", "momentum", "it_builds_once", ("        if self.built:\n            return\n", "")),
+    ("super().build forgotten", "momentum", "a_step_can_be_taken", (BUILD, "self.built = True\n")),
+    ("super().__init__ forgotten", "adam", "it_is_made_anew_each_time", ("super().__init__(learning_rate, **kwargs)", "pass")),
+    ("the same object each time", "momentum", "it_is_made_anew_each_time", ("import keras\n", "import keras\nONE = []\n"), method("    def __new__(cls, *args, **kwargs):\n        ONE or ONE.append(super().__new__(cls))\n        return ONE[0]")),
+    # -- gradients as they come
+    ("None shifts the rest", "sgd", "variables_without_a_gradient_stay", method("    def apply(self, grads, trainable_variables=None):\n        there = [g for g in grads if g is not None]\n        super().apply(there, (trainable_variables or self._trainable_variables)[: len(there)])")),
+    ("None becomes 1", "sgd", "variables_without_a_gradient_stay", method("    def apply(self, grads, trainable_variables=None):\n        vs = trainable_variables or self._trainable_variables\n        super().apply([ops.ones_like(v) if g is None else g for g, v in zip(grads, vs)], vs)")),
+    ("rows of a sparse gradient lose their place", "sgd", "sparse_gradients_step_like_dense_ones", ("g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)", "g = getattr(gradient, 'values', gradient); g = ops.concatenate([g, ops.zeros((int(w.shape[0]) - int(g.shape[0]), *w.shape[1:]), w.dtype)]) if len(w.shape) and g.shape[0] != w.shape[0] else g")),
+    ("scalars break it", "sgd", "scalars_to_rank_four_are_stepped", ("learning_rate * g", "learning_rate * g * len(g) / len(g)")),
+    ("no convolutions", "sgd", "scalars_to_rank_four_are_stepped", ("learning_rate * g", "learning_rate * (g if len(w.shape) < 4 else 0 * g)")),
+    # -- counting and learning rates
+    ("counts twice", "adam", "every_update_is_counted_once", ("t = ops.cast(self.iterations + 1, w.dtype)", "t = ops.cast(self.iterations + 1, w.dtype); self.iterations.assign_add(1)")),
+    ("does not count", "sgd", "every_update_is_counted_once", method("    def apply(self, grads, trainable_variables=None):\n        super().apply(grads, trainable_variables)\n        self._iterations.assign_sub(1)")),
+    ("counts micro-batches", "adam", "micro_batches_equal_the_large_batch", ("self.iterations + 1", "self._iterations + 1")),
+    ("sums micro-batches, does not average", "sgd", "micro_batches_equal_the_large_batch", ("learning_rate * g", "learning_rate * g * (self.gradient_accumulation_steps or 1)")),
+    ("steps with the last micro-batch", "sgd", "micro_batches_equal_the_large_batch", method("    def _backend_increment_gradient_accumulators(self, grads, acc_grads):\n        pass")),
+    ("learning rate ignored", "sgd", "the_learning_rate_matters", ("learning_rate * g", "0.125 * g")),
+    ("learning rate frozen at construction", "sgd", "a_new_learning_rate_is_followed", ("super().__init__(learning_rate, **kwargs)", "super().__init__(learning_rate, **kwargs); self.rate = learning_rate"), ("learning_rate * g", "self.rate * g")),
+    ("schedule frozen at its first value", "sgd", "a_schedule_is_followed", ("super().__init__(learning_rate, **kwargs)", "super().__init__(float(learning_rate(0)) if callable(learning_rate) else learning_rate, **kwargs)")),
+    ("learning rate frozen in the graph", "sgd", "a_new_learning_rate_reaches_the_graph", ("learning_rate = ops.cast(learning_rate, w.dtype)", "with tf.init_scope(): rate = float(self._learning_rate.numpy())\n        learning_rate = ops.cast(rate, w.dtype)")),
+    # -- execution
+    ("t in Python", "adam", "eager_equals_graph", ("t = ops.cast(self.iterations + 1, w.dtype)", "self.calls = getattr(self, 'calls', 0) + 1; t = ops.cast((self.calls + 3) // 4, w.dtype)")),
+    ("computed in NumPy", "sgd", "eager_equals_graph", ("learning_rate * g)", "learning_rate * g.numpy())")),
+    ("branches in Python", "sgd", "eager_equals_graph", ("learning_rate * g", "learning_rate * g * (0.5 if tf.executing_eagerly() else 1.0)")),
+    ("a string operation, which XLA has not", "sgd", "eager_equals_xla", ("learning_rate * g", "learning_rate * tf.cast(tf.strings.to_number(tf.strings.as_string(g)), g.dtype)")),
+    ("traced again each step", "sgd", "nothing_is_traced_again", ("self.assign(w, w - learning_rate * g)", "self.calls = getattr(self, 'calls', 0) + 1; self.assign(w, w - learning_rate * traced(g, self.calls))"), ("import keras\n", "import keras\n\n\n@tf.function\ndef traced(g, n):\n    return g * 1.0\n\n")),
+    ("noise without a seed", "sgd", "the_same_run_twice_is_the_same", ("learning_rate * g", "learning_rate * g * next(NOISE)"), ("import keras\n", "import keras\nimport itertools\nNOISE = (1 + 1e-3 * i for i in itertools.count())\n")),
+    ("assigns in build", "momentum", "fit_equals_a_loop", (BUILD, BUILD + "        self.start = self.add_optimizer_variables(variables, 'start')\n        for s, v in zip(self.start, variables): self.assign(s, ops.copy(v))\n"), ("w + v", "w + v + 0.125 * (self.start[self._get_variable_index(variable)] - w)")),
+    # -- configuration and files
+    ("not registered", "adam", "it_is_registered", ('@keras.saving.register_keras_serializable("course_lib")\n', "")),
+    ("beta_1 left out of the configuration", "adam", "the_configuration_holds_every_argument", (CONFIG, "")),
+    ("the base class left out of the configuration", "adam", "the_configuration_holds_every_argument", ("**super().get_config(),", '"learning_rate": float(self.learning_rate),')),
+    ("another value in the configuration", "adam", "the_configuration_holds_every_argument", (CONFIG, '"beta_1": 0.5,')),
+    ("the argument is not kept", "adam", "the_configuration_holds_every_argument", ("self.beta_1 = beta_1", "self.beta_1 = 0.9")),
+    ("no get_config", "rmsprop", "the_configuration_holds_every_argument", ("def get_config(self)", "def configuration(self)")),
+    ("from_config forgets", "adam", "the_configuration_holds_every_argument", method("    @classmethod\n    def from_config(cls, config):\n        return cls(config['learning_rate'])")),
+    ("a tensor in the configuration", "adam", "the_configuration_makes_the_same_optimizer", (CONFIG, '"beta_1": self.beta_1, "name": keras.Variable(1.0),')),
+    ("the configuration changes the rule", "momentum", "the_configuration_makes_the_same_optimizer", method("    @classmethod\n    def from_config(cls, config):\n        made = cls(**config)\n        made.momentum = 0.5\n        return made")),
+    ("saves no slots", "momentum", "training_resumes_from_a_keras_file", method("    def save_own_variables(self, store):\n        store['0'] = self.iterations.numpy()\n\n    def load_own_variables(self, store):\n        self.iterations.assign(store['0'])")),
+    ("begins to count anew when it is loaded", "adam", "training_resumes_from_a_weights_file", method("    def load_own_variables(self, store):\n        super().load_own_variables(store)\n        self.iterations.assign(0)")),
+    ("does not save the collected gradients", "sgd", "training_resumes_in_the_middle_of_an_accumulation", method("    def load_own_variables(self, store):\n        super().load_own_variables(store)\n        [v.assign(ops.zeros_like(v)) for v in getattr(self, '_accumulated_gradients', [])]")),
+    # -- what Keras offers to every optimizer
+    ("decays twice", "adam", "weight_decay_is_applied_once_before_the_step", ("self.assign(m,", "self.assign(w, w - learning_rate * (self.weight_decay or 0.0) * w)\n        self.assign(m,")),
+    ("decays through the gradient (L2)", "adam", "weight_decay_is_applied_once_before_the_step", ("self.assign(m,", "g = g + (self.weight_decay or 0.0) * w\n        self.assign(m,"), method("    def _apply_weight_decay(self, variables):\n        pass")),
+    ("does not decay", "adam", "weight_decay_is_applied_once_before_the_step", method("    def _apply_weight_decay(self, variables):\n        pass")),
+    ("decays after the step", "sgd", "weight_decay_is_applied_once_before_the_step", ("self.assign(w, w - learning_rate * g)", "d = self.weight_decay or 0.0\n        self.assign(w, (w / (1 - learning_rate * d) - learning_rate * g) * (1 - learning_rate * d))")),
+    ("decays what is excluded", "adam", "excluded_variables_do_not_decay", method("    def _use_weight_decay(self, variable):\n        return True")),
+    ("does not clip", "sgd", "gradients_are_clipped_once_before_the_step", method("    def _clip_gradients(self, grads):\n        return grads")),
+    ("clips the step, not the gradient", "momentum", "gradients_are_clipped_once_before_the_step", method("    def _clip_gradients(self, grads):\n        return grads"), ("w + v", "w + (ops.clip(v, -self.clipvalue, self.clipvalue) if self.clipvalue else v)")),
+    ("ignores constraints", "sgd", "constraints_hold_after_the_step", method("    def apply(self, grads, trainable_variables=None):\n        variables = trainable_variables or self._trainable_variables\n        kept = [v.constraint for v in variables]\n        for v in variables: v.constraint = None\n        super().apply(grads, variables)\n        for v, c in zip(variables, kept): v.constraint = c")),
+    ("applies constraints twice", "sgd", "constraints_hold_after_the_step", method("    def _backend_apply_gradients(self, grads, trainable_variables):\n        super()._backend_apply_gradients(grads, trainable_variables)\n        for v in trainable_variables: v.constraint and v.assign(v.constraint(v))")),
+    ("averages twice", "sgd", "the_moving_average_follows_the_weights", method("    def _update_model_variables_moving_average(self, trainable_variables):\n        for _ in range(2): super()._update_model_variables_moving_average(trainable_variables)")),
+    ("averages into the weights", "sgd", "the_moving_average_follows_the_weights", method("    def _update_model_variables_moving_average(self, trainable_variables):\n        super()._update_model_variables_moving_average(trainable_variables)\n        if self.use_ema: self._overwrite_model_variables_with_average_value(trainable_variables)")),
+    ("float32 weights in float16", "sgd", "mixed_precision_trains", ("w - learning_rate * g", "w - learning_rate * g * (1.0 if w.dtype == 'float64' else float('nan'))")),
+]  # fmt: skip
+SERIAL = itertools.count()
+
+
+def wrong(rule, *changes):
+    """The class of a rule's file with these changes, under a registered name of its own."""
+    source = inspect.getsource(RULES[rule].numpy)
+    for there, instead in changes:
+        assert there in source, there
+        source = source.replace(there, instead)
+    module = ModuleType(f"wrong_{next(SERIAL)}")
+    module.__package__ = "course_lib.optimizers"
+    module.tf = tf
+    source = source.replace('serializable("course_lib")', f'serializable("{module.__name__}")')
+    exec(compile(source, module.__name__, "exec"), vars(module))
+    return getattr(module, RULES[rule].name)
+
+
+@pytest.mark.parametrize(
+    "rule, check, changes",
+    [
+        pytest.param(rule, check, changes, id=f"{rule}: {what}")
+        for what, rule, check, *changes in MUTANTS
+    ],
+)
+def test_a_wrong_optimizer_is_caught_by_the_check_that_names_the_property(rule, check, changes):
+    reference = RULES[rule] if check == REFERENCE else None
+    checks = None if THOROUGH else [check]
+    report = check_optimizer(wrong(rule, *changes), reference=reference, checks=checks)
+    assert check in report.failed, str(report)
+    said = report.failed[check]
+    assert ", expected " in said or said.startswith("it raised "), said
+
+
+@pytest.mark.parametrize("rule", sorted({rule for _, rule, *_ in MUTANTS}))
+def test_the_same_file_without_a_change_passes_those_checks(rule):
+    asked = {check for _, name, check, *_ in MUTANTS if name == rule}
+    report = check_optimizer(wrong(rule), reference=RULES[rule], checks=asked)
+    assert report.passed, str(report)
+    assert not report.of_keras
+
+
+def test_there_are_more_than_sixty_wrong_ones_and_nearly_every_check_catches_one():
+    assert len(MUTANTS) > 60
+    never = set(NAMES) - {check for _, _, check, *_ in MUTANTS}
+    assert never == {
+        "it_builds_itself_at_the_first_step",
+        "a_schedule_counts_updates_under_accumulation",  # these two speak about Keras alone
+        "an_exclusion_after_build_is_refused",
+        *ELSEWHERE,
+    }
+
+
+# ---- What is right passes ----
+
+K = keras.optimizers
+BUILT_IN = {
+    "SGD": K.SGD,
+    "SGD(nesterov)": lambda **kw: K.SGD(**{"momentum": 0.5, "nesterov": True, **kw}),
+    "RMSprop": K.RMSprop,
+    "RMSprop(centered)": lambda **kw: K.RMSprop(**{"momentum": 0.5, "centered": True, **kw}),
+    "Adagrad": K.Adagrad,
+    "Adadelta": K.Adadelta,
+    "Adam": K.Adam,
+    "Adam(amsgrad)": lambda **kw: K.Adam(**{"amsgrad": True, **kw}),
+    "Adamax": K.Adamax,
+    "Nadam": K.Nadam,
+    "AdamW": K.AdamW,
+    "Adafactor": K.Adafactor,
+    "Ftrl": K.Ftrl,
+    "Lion": K.Lion,
+    "Lamb": K.Lamb,
+    "Muon": K.Muon,
+    "ScheduleFreeAdamW": K.ScheduleFreeAdamW,
+    "LossScaleOptimizer": lambda: K.LossScaleOptimizer(K.Adam()),
+    "MultiOptimizer": lambda: K.MultiOptimizer(K.OptimizerMap(K.Adam())),
+}
+# What Keras itself gets wrong, beside the two rows that concern every optimizer: seen in Keras 3.15.1.
+OF_EVERY_ONE = {
+    "a_schedule_counts_updates_under_accumulation",
+    "an_exclusion_after_build_is_refused",
+}
+UNSUMMED = "sparse_gradients_step_like_dense_ones"
+FINDINGS = {
+    "SGD": set(),
+    "SGD(nesterov)": set(),
+    "Lion": set(),
+    "Muon": {"float64_stays_float64", UNSUMMED},  # ops.sqrt of a Python int is float32
+    "LossScaleOptimizer": {"it_builds_once", UNSUMMED},  # its build has no guard
+    # it wants the gradients of all its variables
+    "MultiOptimizer": {"a_part_of_the_variables_finds_its_own_state", UNSUMMED},
+    "ScheduleFreeAdamW": {"fit_equals_a_loop", UNSUMMED},  # build assigns, with every batch
+}
+OURS = {name: rule.keras_class for name, rule in RULES.items()}
+WRAPPED = {
+    "SoftBatch": lambda: SoftBatch(RULES["adam"].keras_class(), 4),
+    "Lookahead": lambda: Lookahead(RULES["adam"].keras_class(), steps=3),
+    "LossScaleOptimizer of ours": lambda: K.LossScaleOptimizer(RULES["momentum"].keras_class()),
+    "partial": partial(RULES["adam"].keras_class, 0.125, beta_1=0.5),
+}
+# Each of them costs seconds; these are the checks that a class, rather than Keras, decides.
+TELLING = [
+    "a_step_can_be_taken",
+    "scalars_to_rank_four_are_stepped",
+    "no_slot_stays_empty",
+    "no_state_is_shared_between_variables",
+    "sparse_gradients_step_like_dense_ones",
+    "it_is_what_its_name_says",
+    "a_bowl_is_descended",
+    "a_zero_gradient_pushes_nothing_away",
+    "a_mirrored_run_is_mirrored",
+    "permuted_coordinates_take_the_same_paths",
+    "a_larger_gradient_makes_no_smaller_step",
+    "the_configuration_holds_every_argument",
+    "all_state_is_in_its_variables",
+    "micro_batches_equal_the_large_batch",
+    "weight_decay_is_applied_once_before_the_step",
+]
+CHECKS = None if THOROUGH else TELLING
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_optimizer_of_keras_passes_but_for_findings_about_keras(name):
+    report = check_optimizer(BUILT_IN[name], checks=CHECKS)
+    assert report.passed, str(report)
+    asked = {check for check, _, _ in report.rows}
+    known = (FINDINGS.get(name, {UNSUMMED}) | OF_EVERY_ONE) & asked
+    if name in ("LossScaleOptimizer", "MultiOptimizer"):  # they take no schedule of their own
+        known -= OF_EVERY_ONE - {"an_exclusion_after_build_is_refused"}
+    assert set(report.of_keras) == known, str(report)
+
+
+@pytest.mark.parametrize("name", [*OURS, *WRAPPED])
+def test_every_rule_and_every_wrapper_of_ours_passes(name):
+    report = check_optimizer({**OURS, **WRAPPED}[name], checks=CHECKS)
+    assert report.passed, str(report)
+    if name in OURS:
+        assert set(report.of_keras) <= OF_EVERY_ONE, str(report)
+
+
+def test_build_in_schedule_free_assigns_with_every_batch_of_fit():
+    """The finding about Keras that changes most: under fit, ScheduleFreeAdamW forgets where it was."""
+    report = check_optimizer(K.ScheduleFreeAdamW, checks=["fit_equals_a_loop"])
+    assert report.passed
+    assert "assigned again with each batch" in report.of_keras["fit_equals_a_loop"]
+
+
+def test_every_check_of_adam():
+    """The whole, once: also on two replicas."""
+    for optimizer in (
+        (K.Adam, RULES["adam"].keras_class) if THOROUGH else (RULES["adam"].keras_class,)
+    ):
+        report = check_optimizer(optimizer)
+        assert report.passed, str(report)
+        assert [name for name, _, _ in report.rows] == NAMES
+        outcomes = {name: outcome for name, outcome, _ in report.rows}
+        assert outcomes["two_replicas_step_as_one"] == "passed"
+        strange = {name for name, outcome in outcomes.items() if outcome in ("n/a", "Keras")}
+        registered = {"it_is_registered"} if optimizer is K.Adam else set()
+        unsummed = {UNSUMMED} if optimizer is K.Adam else set()
+        nothing_to_compare = {REFERENCE, NAME, "other_backends_take_the_same_path"}
+        assert strange <= OF_EVERY_ONE | nothing_to_compare | registered | unsummed
+
+
+# ---- References ----
+
+
+def test_a_reference_is_a_rule_or_any_init_and_step_or_an_optimizer():
+    adam = RULES["adam"]
+    of_keras = partial(K.Adam, epsilon=0.0)
+    for reference, name in [
+        (adam, "the NumPy rule Adam"),
+        (adam.numpy, "the NumPy rule"),
+        (SimpleNamespace(init=adam.numpy.init, step=adam.numpy.step), "the NumPy rule"),
+        (adam.keras_class, "Adam"),
+    ]:
+        report = check_optimizer(adam.keras_class, reference=reference, checks=[REFERENCE])
+        assert report.passed and name in report.rows[0][2], str(report)
+    ours = partial(adam.keras_class, epsilon=0.0)
+    assert check_optimizer(ours, reference=of_keras, checks=[REFERENCE]).passed
+    assert not check_optimizer(
+        K.Adam, reference=adam, checks=[REFERENCE]
+    ).passed  # epsilon elsewhere
+
+
+def test_a_reference_gets_no_momentum_that_the_optimizer_has_not():
+    report = check_optimizer(
+        K.SGD, reference=lambda: RULES["sgd"].keras_class(0.01), checks=[REFERENCE]
+    )
+    assert report.passed, str(report)
+    assert check_optimizer(K.SGD, reference=RULES["momentum"], checks=[REFERENCE]).passed
+    assert not check_optimizer(
+        K.SGD,
+        reference=RULES["momentum"],
+        settings={"momentum": 0.5, "nesterov": True},
+        checks=[REFERENCE],
+    ).passed
+
+
+def test_optax_is_asked_only_where_jax_is_installed():
+    transformation = SimpleNamespace(init=lambda ws: (), update=lambda g, state, ws: (g, state))
+    report = check_optimizer(K.SGD, reference=transformation, checks=[REFERENCE])
+    if not elsewhere.importlib.util.find_spec("jax"):
+        assert report.rows[0][1:] == (
+            "n/a",
+            "the reference is optax's, and jax is not installed here",
+        )
+
+
+# ---- What is asked, and what is answered ----
+
+
+@pytest.mark.parametrize("thing", [K.Adam(), "adam", 3, dict, None], ids=repr)
+def test_what_makes_no_optimizer_is_refused(thing):
+    with pytest.raises(TypeError, match="`optimizer` must be") as refusal:
+        check_optimizer(thing)
+    assert "Received" in str(refusal.value)
+
+
+def test_what_is_no_reference_and_a_check_that_is_not_there_are_refused():
+    with pytest.raises(TypeError, match="`reference` must be a rule"):
+        check_optimizer(K.Adam, reference=3)
+    with pytest.raises(ValueError, match="no check is named 'it_is_fast'; there are: it_is_made"):
+        check_optimizer(K.Adam, checks=["it_is_fast"])
+    with pytest.raises(ValueError, match="`declared`: no check is named 'it_is_fast'"):
+        check_optimizer(K.Adam, declared={"it_is_fast": "no"})
+
+
+def test_what_cannot_be_made_fails_once_and_nothing_else_is_asked():
+    class Needy(K.SGD):
+        def __init__(self, speed):
+            super().__init__(speed)
+
+    for maker, said in [(Needy, "TypeError"), (lambda: 3, "must make a keras.Optimizer")]:
+        report = check_optimizer(maker)
+        assert list(report.failed) == ["it_is_made_anew_each_time"]
+        assert said in report.failed["it_is_made_anew_each_time"]
+        assert {outcome for _, outcome, _ in report.rows[1:]} == {"n/a"}
+
+
+def test_what_cannot_step_fails_where_the_error_is_shown_and_nowhere_else():
+    class Broken(K.Optimizer):
+        def update_step(self, gradient, variable, learning_rate):
+            raise KeyError("momentum")
+
+    made = lambda: Broken(0.125)  # noqa: E731
+    report = check_optimizer(made, checks=[name for name in NAMES if name not in ELSEWHERE])
+    assert report.failed["a_step_can_be_taken"] == "it raised KeyError: 'momentum'"
+    assert set(report.failed) <= {
+        "a_step_can_be_taken",
+        "float64_stays_float64",
+        "scalars_to_rank_four_are_stepped",
+        "no_variable_is_made_after_the_first_step",
+        "it_is_registered",
+        "the_configuration_holds_every_argument",
+    }
+
+
+def test_a_declared_property_is_not_asked():
+    report = check_optimizer(
+        wrong("sgd", ("w - learning", "w + learning")),
+        declared={"a_bowl_is_descended": "it looks for maxima"},
+        checks=["a_bowl_is_descended"],
+    )
+    assert report.passed
+    assert report.rows == [("a_bowl_is_descended", "n/a", "declared: it looks for maxima")]
+
+
+def test_a_class_of_keras_answers_for_what_a_derived_class_inherits():
+    class Mine(K.ScheduleFreeAdamW):
+        pass
+
+    class Worse(K.Adam):
+        def _apply_weight_decay(self, variables):
+            pass
+
+    assert "fit_equals_a_loop" in check_optimizer(Mine, checks=["fit_equals_a_loop"]).of_keras
+    decay = "weight_decay_is_applied_once_before_the_step"
+    assert decay in check_optimizer(Worse, checks=[decay]).failed
+
+
+def test_a_refusal_with_a_sentence_is_heard_and_held_against_nobody():
+    refusing = wrong(
+        "sgd",
+        (
+            "learning_rate = ops.cast",
+            "if len(w.shape) > 2:\n            raise NotImplementedError('matrices only')\n        learning_rate = ops.cast",
+        ),
+    )
+    report = check_optimizer(refusing, checks=["scalars_to_rank_four_are_stepped"])
+    assert report.rows[0][1:] == ("n/a", "it refuses, and says so: matrices only")
+
+
+def test_what_breaks_on_a_sparse_gradient_is_told_how_to_mend_it_and_not_held_against_the_class():
+    infix = wrong("sgd", ("ops.broadcast_to(gradient, w.shape)", "0.5 * gradient"))
+    report = check_optimizer(infix, checks=[UNSUMMED])
+    assert report.passed
+    assert "IndexedSlices" in report.of_keras[UNSUMMED] and "mends it" in report.of_keras[UNSUMMED]
+
+
+@pytest.mark.parametrize("in_a_thread", [False, True])
+def test_what_never_ends_is_stopped(in_a_thread, monkeypatch):
+    monkeypatch.setattr(optimizers, "LIMIT", 1.0)
+
+    class Endless(K.SGD):
+        def update_step(self, gradient, variable, learning_rate):
+            while True:
+                with contextlib.suppress(Exception):
+                    time.sleep(0.01)
+
+    reports = []
+    ask = lambda: reports.append(check_optimizer(Endless, checks=["a_step_can_be_taken"]))  # noqa: E731
+    if in_a_thread:
+        asking = threading.Thread(target=ask)
+        asking.start()
+        asking.join(30)
+    else:
+        ask()
+    (report,) = reports
+    assert report.failed == {
+        "a_step_can_be_taken": "it raised TimeoutError: it had not come to an end after 1 seconds"
+    }
+
+
+def test_leaving_the_program_is_a_failure_and_an_interrupt_is_not():
+    def leaves(optimizer):
+        sys.exit(3)
+
+    report = Report("mine")
+    report.run(leaves, None)
+    assert report.failed == {"leaves": "it raised SystemExit: 3"}
+
+
+def test_a_report_is_data_and_a_table_in_a_notebook():
+    report = check_optimizer(K.SGD, checks=["a_step_can_be_taken", REFERENCE])
+    data = json.loads(json.dumps(report.to_dict()))
+    assert data["passed"] is True and data["failed"] == []
+    assert [row["name"] for row in data["checks"]] == ["a_step_can_be_taken", REFERENCE]
+    assert [row["outcome"] for row in data["checks"]] == ["passed", "n/a"]
+    page = report._repr_html_()
+    assert page.startswith("<table>") and page.count("<tr>") == 3
+    report.rows.append(("worse", "FAILED", "<b>&</b>"))
+    assert "&lt;b&gt;&amp;&lt;/b&gt;" in report._repr_html_()
+    report.rows.append(("theirs", "Keras", "Keras: a fault"))
+    assert str(report).endswith("4 checks: 1 FAILED; 1 about Keras itself")
+
+
+@parametrize_with_checks([RULES["sgd"].keras_class])
+def test_each_check_can_be_a_test_of_its_own(optimizer, check):
+    if check.__name__ in TELLING[:6] + [REFERENCE]:  # the others are asked elsewhere
+        check(optimizer)
+
+
+def test_a_check_as_a_test_raises_what_failed():
+    climbing = wrong("sgd", ("w - learning", "w + learning"))
+    mark = parametrize_with_checks([climbing])
+    by_name = {row.id.split("-")[1]: row.values for row in mark.args[1]}
+    optimizer, check = by_name["a_bowl_is_descended"]
+    with pytest.raises(CheckFailed, match="24 steps in a bowl end higher"):
+        check(optimizer)
+
+
+# ---- In another process ----
+
+TO_A_FILE = """
+import keras
+
+
+@keras.saving.register_keras_serializable("filed")
+class Mine(keras.Optimizer):
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign_sub(variable, keras.ops.cast(learning_rate, variable.dtype) * gradient)
+
+    def __init__(self, learning_rate=0.125, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+
+
+class Lonely(Mine):
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
+seven = 7
+"""
+
+
+@pytest.fixture
+def a_file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(TO_A_FILE)
+    return path
+
+
+def test_replicas_that_do_not_share_their_gradients_are_caught(a_file):
+    module = elsewhere.load_file(a_file)
+    report = check_optimizer(module.Lonely, checks=["two_replicas_step_as_one"])
+    assert "two_replicas_step_as_one" in report.failed, str(report)
+
+
+def test_what_has_no_name_travels_by_its_source_or_says_why_it_cannot():
+    class Local(keras.Optimizer):
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign_sub(variable, np.float64(1.0) * learning_rate * gradient)
+
+    there = elsewhere._source(Local) | {
+        "name": "Local",
+        "files": {},
+        "config": {"learning_rate": 0.5},
+    }
+    assert type(elsewhere._received(json.loads(json.dumps(there)))()).__name__ == "Local"
+
+    step = 0.5
+
+    class Closed(keras.Optimizer):
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign_sub(variable, step * gradient)
+
+    report = check_optimizer(lambda: Closed(0.5), checks=["two_replicas_step_as_one"])
+    assert report.rows[0][1] == "n/a" and "put the class into a file" in report.rows[0][2]
+
+
+# ---- The command ----
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    two = [
+        c for c in OPTIMIZER_CHECKS if c.__name__ in ("a_step_can_be_taken", "a_bowl_is_descended")
+    ]
+    monkeypatch.setattr(optimizers, "OPTIMIZER_CHECKS", tuple(two))
+
+
+def test_the_command_answers_with_its_exit_status(a_file, quick, capsys):
+    assert command.main([f"{a_file}:Mine"]) == 0
+    assert capsys.readouterr().out.endswith("2 checks: all is well\n")
+    assert command.main([f"{a_file}:Mine", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["passed"] is True
+    a_file.write_text(TO_A_FILE.replace("assign_sub", "assign_add"))
+    assert command.main([f"{a_file}:Mine", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["failed"] == ["a_bowl_is_descended"]
+    assert command.main(["keras.optimizers:Adam", "--reference", "adam"]) == 0
+
+
+@pytest.mark.parametrize(
+    "name, text, said",
+    [
+        ("none.py:Mine", None, "no such file"),
+        ("mine.py", TO_A_FILE, "write path/to/file.py:ClassName"),
+        ("mine.py:Adam", TO_A_FILE, "no Adam in"),
+        ("mine.py:seven", TO_A_FILE, "is not an optimizer class, but a int: 7"),
+        ("mine.py:Plain", "class Plain: pass", "is not an optimizer: a class of type object"),
+        ("mine.py:f", "def f(): return 7", "is not an optimizer: it makes a int"),
+        ("mine.py:f", "def f(): return 1 / 0", "makes no optimizer: ZeroDivisionError"),
+        ("mine.py:f", "import nothing_of_this_name", "fails at import: ModuleNotFoundError"),
+        ("mine.py:f", "print(", "fails at import: SyntaxError"),
+        ("mine.py:f", "import sys; sys.exit(0)", "fails at import: SystemExit: 0"),
+        ("no_such_package.module:f", None, "no such file or module"),
+    ],
+)
+def test_bad_input_is_answered_with_one_line(name, text, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "__stderr__", sys.stderr)
+    place = name if name.startswith("no_such") else str(tmp_path / name)
+    if text is not None:
+        (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(SystemExit) as exit:
+        command.main([place])
+    assert exit.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == "" and said in err and err.count("\n") == 1
