@@ -39,6 +39,6 @@ CHAPTERS = (
     chapter_12,
     chapter_13,
     chapter_14,
-    chapter_16,
     chapter_15,
+    chapter_16,
 )
