@@ -472,6 +472,25 @@ def test_what_breaks_on_a_sparse_gradient_is_told_how_to_mend_it_and_not_held_ag
     assert "IndexedSlices" in report.of_keras[UNSUMMED] and "mends it" in report.of_keras[UNSUMMED]
 
 
+def test_a_rule_that_draws_random_numbers_is_not_refused():
+    noisy = wrong(
+        "sgd",
+        ("learning_rate * g", "learning_rate * (g + keras.random.normal(w.shape, dtype=w.dtype, seed=self.seed))"),
+        ("super().__init__(learning_rate, **kwargs)", "super().__init__(learning_rate, **kwargs); self.seed = keras.random.SeedGenerator()"),
+    )  # fmt: skip
+    asked = [
+        "a_mirrored_run_is_mirrored",
+        "two_optimizers_do_not_meet",
+        "the_same_run_twice_is_the_same",
+    ]
+    state = np.random.get_state()[1].tolist()  # noqa: NPY002
+    report = check_optimizer(noisy, checks=asked)
+    assert {said for _, _, said in report.rows} == {
+        "it draws random numbers, so that no two runs can be compared"
+    }
+    assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
+
+
 @pytest.mark.parametrize("in_a_thread", [False, True])
 def test_what_never_ends_is_stopped(in_a_thread, monkeypatch):
     monkeypatch.setattr(optimizers, "LIMIT", 1.0)
