@@ -137,16 +137,28 @@ class Candidate:
         """The standard run: default settings, six steps."""
         if not self.broken:
             try:
-                done = self.run()
+                done = self._seeded_run(1)
             except Exception as error:
                 self.broken = (
                     f"no step could be taken ({type(error).__name__}: see a_step_can_be_taken)"
                 )
             else:
-                if np.all(np.isfinite(np.concatenate([np.ravel(w) for w in done.path[-1]]))):
+                if not np.all(np.isfinite(np.concatenate([np.ravel(w) for w in done.path[-1]]))):
+                    self.broken = "the weights are no finite numbers (see a_step_can_be_taken)"
+                elif self._is_random(done):
+                    self.broken = "it draws random numbers, so that no two runs can be compared"
+                else:
                     return done
-                self.broken = "the weights are no finite numbers (see a_step_can_be_taken)"
         raise DoesNotApply(self.broken)
+
+    def _seeded_run(self, seed):
+        keras.utils.set_random_seed(seed)
+        return self.run()
+
+    def _is_random(self, done):
+        """True for a rule that draws random numbers on purpose: the seed decides, and nothing else does."""
+        other_seed = apart(self._seeded_run(2).path, done.path)
+        return other_seed > 0 and apart(self._seeded_run(1).path, done.path) == 0
 
     @cached_property
     def room(self):
