@@ -124,10 +124,10 @@ class Candidate:
         """float64, or float32 for a class that cannot be run in float64 (and is told so by a check of its own)."""
         try:
             run(self.make(), steps=1)
-        except Exception:
+        except (Exception, SystemExit):
             try:
                 run(self.make(), steps=1, dtype="float32")
-            except Exception:
+            except (Exception, SystemExit):
                 return "float64"
             return "float32"
         return "float64"
@@ -138,7 +138,7 @@ class Candidate:
         if not self.broken:
             try:
                 done = self._seeded_run(1)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.broken = (
                     f"no step could be taken ({type(error).__name__}: see a_step_can_be_taken)"
                 )
