@@ -6,7 +6,7 @@ their last bits, and a hundred times what that makes of it is the room that ever
 """
 
 import inspect
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property, partial
 
 import keras
@@ -94,7 +94,11 @@ class Candidate:
     @cached_property
     def name(self):
         thing = getattr(self.optimizer, "func", self.optimizer)  # a partial has no name
-        return getattr(thing, "__name__", type(thing).__name__)
+        name = getattr(thing, "__name__", type(thing).__name__)
+        if name == "<lambda>":
+            with suppress(Exception, SystemExit):
+                return type(self.made).__name__
+        return name
 
     def overrides(self, method):
         """True if its class has this method of its own, instead of the base class's."""
