@@ -369,13 +369,19 @@ def test_what_never_ends_is_stopped(in_a_thread, monkeypatch):
     }
 
 
-def test_leaving_the_program_is_a_failure_and_an_interrupt_is_not():
+def test_leaving_the_program_is_a_failure():
     def leaves(optimizer):
         sys.exit(3)
 
     report = Report("mine")
     report.run(leaves, None)
     assert report.failed == {"leaves": "it raised SystemExit: 3"}
+
+    asked = ["a_step_can_be_taken", "a_bowl_is_descended", "all_state_is_in_its_variables"]
+    leaving = wrong("sgd", ("learning_rate * g", "learning_rate * g * exit(3)"))
+    assert check_optimizer(leaving, checks=asked).failed == {
+        "a_step_can_be_taken": "it raised SystemExit: 3"
+    }
 
 
 def test_a_report_is_data_and_a_table_in_a_notebook():

@@ -181,7 +181,7 @@ def _refusals_are_heard(check, candidate):
     """A class that raises NotImplementedError with a sentence refuses honestly; but not to take any step at all."""
     try:
         candidate.made  # noqa: B018
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if check is it_is_made_anew_each_time:
             raise
         raise DoesNotApply(f"it cannot be made ({type(error).__name__})") from error
