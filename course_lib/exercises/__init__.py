@@ -19,9 +19,9 @@ from . import (
     chapter_15,
     chapter_16,
 )
-from .grading import EXERCISES, grade
+from .grading import EXERCISES, grade, verdict
 
-__all__ = ["EXERCISES", "grade"]
+__all__ = ["EXERCISES", "grade", "verdict"]
 
 CHAPTERS = (
     chapter_00,
