@@ -264,8 +264,9 @@ NAMES_OF_LAYERS = ("exclude_layers", "exclude_embeddings")
 
 @pytest.fixture
 def three_steps(monkeypatch):
-    """Twin runs of three steps instead of fifty: a mistake that shows in three needs no more."""
+    """Twin runs of three steps instead of fifty, of four variables instead of six: enough for what the mutants break."""
     monkeypatch.setattr(checks, "STEPS", 3)
+    monkeypatch.setattr(checks, "SHAPES", [(), (3,), (2, 3), (2, 3)])
 
 
 MORE_STEPS = {"radam": 7}  # it becomes itself at step 5, and with another threshold at step 6

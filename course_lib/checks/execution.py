@@ -17,13 +17,14 @@ def eager_equals_graph(candidate):
 
 def eager_equals_xla(candidate):
     """Compiled by XLA it takes the eager path.  Otherwise `jit_compile=True`, the default on a GPU, trains another model."""
-    room = max(candidate.room, 1e-9)  # it decomposes matrices in a way of its own
-    return _as_eager(candidate, xla_path, "compiled by XLA", room)
+    least = 1e-9  # XLA decomposes matrices in a way of its own
+    return _as_eager(candidate, xla_path, "compiled by XLA", least)
 
 
-def _as_eager(candidate, path_of, how, room=None):
+def _as_eager(candidate, path_of, how, least=0.0):
     on_tensorflow()
     candidate.plain  # noqa: B018
+    room = max(candidate.room, least)
     compiled, eager = path_of(candidate), _eager_path(candidate)
     steps = CHANGE - 1  # what comes after the change is another check's
     candidate.must_agree(
@@ -35,7 +36,7 @@ def _as_eager(candidate, path_of, how, room=None):
         ANATOMY,
         room,
     )
-    return f"{steps} steps: equal to {room or candidate.room:.0e}"
+    return f"{steps} steps: equal to {room:.0e}"
 
 
 def a_new_learning_rate_reaches_the_graph(candidate):
