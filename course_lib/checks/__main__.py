@@ -108,7 +108,7 @@ def _must_make_an_optimizer(thing, where):
     if not isinstance(thing, type):
         try:
             made = thing()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _refuse(f"{where} makes no optimizer: {type(error).__name__}: {error}".splitlines()[0])
         if not isinstance(made, keras.Optimizer):
             _refuse(f"{where} is not an optimizer: it makes a {type(made).__name__}")

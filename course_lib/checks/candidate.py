@@ -6,7 +6,7 @@ their last bits, and a hundred times what that makes of it is the room that ever
 """
 
 import inspect
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property, partial
 
 import keras
@@ -94,7 +94,11 @@ class Candidate:
     @cached_property
     def name(self):
         thing = getattr(self.optimizer, "func", self.optimizer)  # a partial has no name
-        return getattr(thing, "__name__", type(thing).__name__)
+        name = getattr(thing, "__name__", type(thing).__name__)
+        if name == "<lambda>":
+            with suppress(Exception, SystemExit):
+                return type(self.made).__name__
+        return name
 
     def overrides(self, method):
         """True if its class has this method of its own, instead of the base class's."""
@@ -124,10 +128,10 @@ class Candidate:
         """float64, or float32 for a class that cannot be run in float64 (and is told so by a check of its own)."""
         try:
             run(self.make(), steps=1)
-        except Exception:
+        except (Exception, SystemExit):
             try:
                 run(self.make(), steps=1, dtype="float32")
-            except Exception:
+            except (Exception, SystemExit):
                 return "float64"
             return "float32"
         return "float64"
@@ -137,16 +141,28 @@ class Candidate:
         """The standard run: default settings, six steps."""
         if not self.broken:
             try:
-                done = self.run()
-            except Exception as error:
+                done = self._seeded_run(1)
+            except (Exception, SystemExit) as error:
                 self.broken = (
                     f"no step could be taken ({type(error).__name__}: see a_step_can_be_taken)"
                 )
             else:
-                if np.all(np.isfinite(np.concatenate([np.ravel(w) for w in done.path[-1]]))):
+                if not np.all(np.isfinite(np.concatenate([np.ravel(w) for w in done.path[-1]]))):
+                    self.broken = "the weights are no finite numbers (see a_step_can_be_taken)"
+                elif self._is_random(done):
+                    self.broken = "it draws random numbers, so that no two runs can be compared"
+                else:
                     return done
-                self.broken = "the weights are no finite numbers (see a_step_can_be_taken)"
         raise DoesNotApply(self.broken)
+
+    def _seeded_run(self, seed):
+        keras.utils.set_random_seed(seed)
+        return self.run()
+
+    def _is_random(self, done):
+        """True for a rule that draws random numbers on purpose: the seed decides, and nothing else does."""
+        other_seed = apart(self._seeded_run(2).path, done.path)
+        return other_seed > 0 and apart(self._seeded_run(1).path, done.path) == 0
 
     @cached_property
     def room(self):

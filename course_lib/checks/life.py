@@ -339,6 +339,7 @@ def weight_decay_is_applied_once_before_the_step(candidate):
         "the run in which the weights were shrunk by learning_rate · weight_decay before each step",
         "decay acts twice (Keras's base class applies `self.weight_decay` by itself), or through the gradient's scaling",
         DECAY,
+        room=max(candidate.room, 1e-7),  # on PyTorch, Keras rounds the factor to float32
     )
     return "as w - learning_rate * weight_decay * w before each step"
 

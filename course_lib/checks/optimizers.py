@@ -5,12 +5,14 @@ Four groups of checks, each a small named function of a Candidate: the contract,
 
 import contextlib
 import ctypes
+import random
 import signal
 import threading
 import warnings
 from functools import cache, partial, update_wrapper
 
 import keras
+import numpy as np
 
 from . import elsewhere
 from .candidate import Candidate, chain, is_kerass_own
@@ -146,7 +148,7 @@ def _examined(check):
         if candidate.hung:
             raise DoesNotApply(f"not asked, because {candidate.hung} did not come to an end")
         try:
-            with warnings.catch_warnings(), time_limit(limit), _floatx_kept():
+            with warnings.catch_warnings(), time_limit(limit), _surroundings_kept():
                 warnings.simplefilter(
                     "ignore"
                 )  # what Keras says about unusual use shows in the result
@@ -179,7 +181,7 @@ def _refusals_are_heard(check, candidate):
     """A class that raises NotImplementedError with a sentence refuses honestly; but not to take any step at all."""
     try:
         candidate.made  # noqa: B018
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if check is it_is_made_anew_each_time:
             raise
         raise DoesNotApply(f"it cannot be made ({type(error).__name__})") from error
@@ -257,10 +259,14 @@ def time_limit(seconds):
 
 
 @contextlib.contextmanager
-def _floatx_kept():
+def _surroundings_kept():
+    """Settings and random numbers of the program that asks are as before."""
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  (Keras seeds the old generator)
     try:
         yield
     finally:
         keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
