@@ -18,6 +18,7 @@ from . import (
     chapter_14,
     chapter_15,
     chapter_16,
+    chapter_18,
 )
 from .grading import EXERCISES, grade
 
@@ -41,4 +42,5 @@ CHAPTERS = (
     chapter_14,
     chapter_15,
     chapter_16,
+    chapter_18,
 )
