@@ -11,7 +11,7 @@ landscapes      functions of two variables to walk on: value, gradient, minimum,
 problems        real handwritten digits, and the networks of the course
 models          fresh models by seed, fingerprints, and what two models have in common
 figures         one colour a rule; a few plots that draw on the axes you give them
-checks          what must hold for every rule that is told twice: check_rule
+checks          check_rule and check_optimizer: what must hold for a rule told twice, and for any optimizer; dialects
 exercises       the checkers of the exercises: grade
 classroom       a class's answers, graded: a folder of submissions in, a table out (for teachers)
 notebooks       notebooks as files: re-run, saved canonically, compared with a stated tolerance (for authors)

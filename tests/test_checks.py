@@ -195,7 +195,7 @@ IN_THE_CONTRACT = [
     (r"(?m)self\.(\w+) = \1$", r"self.\1 = 0.375"),  # whatever the constructor was given
     (r"(super\(\)\.__init__\(\s*)learning_rate", r"\g<1>0.375"),
     (r"(super\(\)\.__init__\([^)]*)\b(\w+)=\2", r"\1\2=0.375"),  # whatever it was given
-    (r"\bbeta_1, beta_2\b", "beta_2, beta_1"),
+    (r"(?<!=)\bbeta_1, beta_2\b", "beta_2, beta_1"),
     (r"initializer=start", "initializer='ones'"),
     (r'"ones"', "'zeros'"),
     (r'(variables, )"\w"', r'\1"x"'),  # a slot of another name

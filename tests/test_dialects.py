@@ -13,7 +13,6 @@ import twins
 
 TOLERANCE = 1e-10  # float64 over 12 steps; they and we add up in another order
 ROOM = {
-    ("nadam", "PyTorch"): 1e-7,  # keeps the product of the momenta in float32
     ("adafactor", "optax"): 1e-7,  # counts steps in float32
     ("muon", "optax"): 1e-6,  # adds 1e-8 to the norm that it divides by, and we 1e-7
     ("muon", "PyTorch"): 2e-2,  # orthogonalizes in bfloat16, which has 8 bits

@@ -159,7 +159,8 @@ def test_what_keras_asks_of_its_class_holds_for_ours(cls, method, made):
 
 def test_kerass_tests_are_found_for_every_class():
     golden = {cls.__name__ for cls, method in CASES if method == "test_correctness_with_golden"}
-    assert golden == {f"{name}Test" for name in STAND_INS} - {"MuonTest"}  # has a golden step
+    without = {"MuonTest", "ScheduleFreeAdamWTest"}  # Keras has no golden run of these
+    assert golden == {f"{name}Test" for name in STAND_INS} - without
     assert "test_muon_single_step" in [method for _, method in CASES]
 
 

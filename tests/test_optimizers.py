@@ -245,10 +245,8 @@ def test_two_replicas_with_half_the_examples_each_step_as_one(name, on_two_repli
 
 # ---- Sparse gradients ----
 
-# Without a gradient a weight stays where it is, but for these.
+# Without a gradient and without decay a weight stays where it is, but for this rule.
 MOVE_ON = {
-    "adamw": "weights decay by themselves",
-    "schedule_free": "weights decay by themselves",
     "ftrl": "w is made from z, and z starts at 0: weights that do not start at 0 are forgotten",
 }
 
@@ -267,12 +265,12 @@ def test_a_sparse_gradient_steps_as_the_dense_one_with_repeated_rows_summed(name
             optimizer.apply([tf.convert_to_tensor(g) if densely else g], [table])
         ends.append(table.numpy())
     np.testing.assert_array_equal(*ends)
-    alone = w = np.array([4.0, 5.0])  # row 2 was never looked up
-    state = RULES[name].init(w, **RULES[name].settings)
-    for _ in range(3):
-        alone, state = RULES[name].step(alone, 0 * w, state, **RULES[name].settings)
-    np.testing.assert_allclose(ends[0][2], alone, rtol=EXACT, atol=EXACT)
-    assert np.all(alone != w) if name in MOVE_ON else np.all(alone == w)
+    w = np.array([4.0, 5.0])  # row 2 was never looked up
+    if name in MOVE_ON:
+        state = RULES[name].init(w, **RULES[name].settings)
+        for _ in range(3):
+            w, state = RULES[name].step(w, 0 * w, state, **RULES[name].settings)
+    np.testing.assert_allclose(ends[0][2], w, rtol=EXACT)
 
 
 @every_rule
@@ -493,8 +491,7 @@ def test_a_transposed_gradient_is_refused(name):
         variable = keras.Variable(np.ones((2, 3)), dtype="float64")
         with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
             optimizer.apply([tf.ones((3, 2), tf.float64)], [variable])
-        decayed = 0.125 * 0.25 if name == "adamw" else 0.0  # by the base class, before it refuses
-        np.testing.assert_array_equal(variable.numpy(), np.full((2, 3), 1 - decayed))
+        np.testing.assert_array_equal(variable.numpy(), np.ones((2, 3)))
 
 
 @pytest.mark.parametrize("value", ["downhill", "1.5", None, [[1.0], [1.0, 2.0]], 1j], ids=repr)

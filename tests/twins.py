@@ -31,6 +31,7 @@ def torch_path(make):
     """Weights after each step of the torch.optim.Optimizer that `make([parameter])` makes."""
     import torch
 
+    torch.set_default_dtype(torch.float64)  # or else NAdam keeps its product in float32
     w, gradients = start_and_gradients()
     parameter = torch.nn.Parameter(torch.tensor(w))
     optimizer, path = make([parameter]), []

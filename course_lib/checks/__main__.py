@@ -76,7 +76,7 @@ def _found(where):
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # also SystemExit: a file that ends the program is no answer
-        if not is_file and isinstance(error, ModuleNotFoundError) and error.name == place:
+        if not is_file and isinstance(error, ModuleNotFoundError) and place.startswith(error.name):
             _refuse(f"no such file or module: {place}")
         said = (str(error).strip().splitlines() or [""])[0]
         _refuse(f"{place} fails at import: {type(error).__name__}: {said}")

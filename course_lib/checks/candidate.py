@@ -402,6 +402,10 @@ def _takes(optimizer, keywords):
         parameters = inspect.signature(optimizer).parameters
     except (TypeError, ValueError):
         return False
+    if isinstance(optimizer, partial):  # what it fills by position cannot be given again by name
+        filled = list(inspect.signature(optimizer.func).parameters)[: len(optimizer.args)]
+        if set(filled) & set(keywords):
+            return False
     if any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
         return True
     named = {

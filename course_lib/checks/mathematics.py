@@ -27,7 +27,10 @@ def it_follows_the_reference(candidate):
             "no reference was given: reference=, a rule, an optimizer or an optax transformation"
         )
     candidate.plain  # noqa: B018
-    ours, theirs, what = path_of_reference(candidate)
+    ours, theirs, what, exact = path_of_reference(candidate)
+    moved = max(float(np.max(np.abs(w - v))) for w, v in zip(theirs[-1], theirs[0], strict=True))
+    # NB: ops.cast(0.999, "float64") goes through float32; hyper-parameters that float32 cannot hold differ by that much
+    room = candidate.room if exact else max(candidate.room, 2e-5 * moved)
     candidate.must_agree(
         ours,
         theirs,
@@ -35,8 +38,9 @@ def it_follows_the_reference(candidate):
         what,
         "it is another optimizer than its name says; the loss curve need not show it",
         "the notebook of this rule",
+        room,
     )
-    return f"{len(ours)} steps: equal to {what}, to {candidate.room:.0e}"
+    return f"{len(ours)} steps: equal to {what}, to {room:.0e}"
 
 
 # Names that stand for one equation: what carries one of them, and its hyper-parameters, must follow it.
@@ -209,7 +213,7 @@ def a_larger_gradient_makes_no_smaller_step(candidate):
     """Scale all gradients up: the way they make does not become shorter.  Otherwise the steeper, the slower: a root is
     missing."""
     candidate.plain  # noqa: B018
-    exponents = (-16, -8, 0, 8, 16)
+    exponents = (-12, -4, 4, 12)
     ways = []
     for k in exponents:
         ends = [
@@ -230,7 +234,7 @@ def a_larger_gradient_makes_no_smaller_step(candidate):
                 "notebook 06, Adagrad",
             )
     flat = [k for k, way in zip(exponents, ways, strict=True) if way > ways[-1] / 2]
-    if ways[1] < 2.0**-7 * ways[2] and ways[3] < 2.0**-7 * ways[4]:
+    if all(way < 2.0**-7 * longer for way, longer in zip(ways, ways[1:], strict=False)):
         return "way in proportion to the gradient"
     return f"way independent of the gradient's scale from 2^{flat[0]} on; below, an epsilon or the like shows"
 

@@ -24,14 +24,17 @@ def check_reference(reference):
 
 
 def path_of_reference(candidate):
-    """(the candidate's path, the reference's path, what the reference is)."""
+    """(the candidate's path, the reference's path, what the reference is, whether float32 holds the settings)."""
     reference, settings = candidate.reference, settings_for(candidate)
     one = Candidate(candidate.optimizer, settings=candidate.given, awake=False).make(**settings)
     ours = run(one, steps=STEPS, dtype=candidate.dtype, period=candidate.period, gradients=_sized)
+    config = one.get_config()
+    config.pop("learning_rate", None)  # Keras keeps it in float32, and hands it on as it is
+    exact = all(x == float(np.float32(x)) for x in config.values() if isinstance(x, float))
     if _is_rule(reference):
-        return ours.path, _numpy_path(candidate, one), f"the NumPy rule{_named(reference)}"
+        return ours.path, _numpy_path(candidate, one), f"the NumPy rule{_named(reference)}", exact
     if _is_optax(reference):
-        return ours.path, _optax_path(reference), "optax"
+        return ours.path, _optax_path(reference), "optax", exact
     other = Candidate(reference, awake=False)
     shared = {k: v for k, v in {**candidate.given, **settings}.items() if _accepts(other, k)}
     theirs = run(
@@ -41,7 +44,7 @@ def path_of_reference(candidate):
         period=other.period,
         gradients=_sized,
     )
-    return ours.path, theirs.path, f"{other.name}"
+    return ours.path, theirs.path, other.name, exact
 
 
 def settings_for(candidate):

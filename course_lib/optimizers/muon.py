@@ -12,6 +12,7 @@ v; so are embeddings, if exclude_embeddings, and variables whose path matches on
 Jordan et al. (2024), Muon: An optimizer for hidden layers in neural networks (a web page), in its Nesterov form; the decay
 and the scale are from Liu et al. (2025), Muon is Scalable for LLM Training.
 NB: Jordan's own scale is √(max(1, rows / columns)), for kernels that are the transpose of Keras's.
+NB: Jordan and PyTorch compute `orthogonal` in bfloat16, some 3 digits; we and Keras in the variable's dtype.
 NB: for the rest Keras follows its AdamW, with epsilon beside √(v) and not beside √(v̂), and so do we here.
 NB: Keras's class fails for float64 on TensorFlow, unless keras.config.floatx() is float64 too.
 """

@@ -13,7 +13,7 @@
 a is the momentum of this step, b that of the next, and p, one number a variable that starts at 1, the product of all so far.
 
 Dozat (2016), Incorporating Nesterov Momentum into Adam, Algorithm 2 (his μₜ and μₜ₊₁ are a and b, his n is v) with its
-schedule, in which momentum_decay is 1 / 250: the momentum grows from half of beta_1 to beta_1 over a thousand steps.
+schedule, in which momentum_decay is 1 / 250: the momentum grows from half of beta_1 to beta_1 over 10⁴ steps and more.
 NB: Keras 3 leaves the 250 out, and grows it over a hundred steps; so does our default.  Its 0.96 is float32's.
 NB: the algorithm makes m with a, and multiplies v̂ by beta_2 once more; Keras and PyTorch do neither, as here.  Keras's
     epsilon stands as it does here, although its documentation says "epsilon hat".  optax has no schedule: a and b are
