@@ -233,7 +233,9 @@ def test_optax_is_asked_only_where_jax_is_installed():
 # ---- What is asked, and what is answered ----
 
 
-@pytest.mark.parametrize("thing", [K.Adam(), "adam", 3, dict, None], ids=repr)
+@pytest.mark.parametrize(
+    "thing", [K.Adam(), "adam", 3, dict, None], ids=lambda it: type(it).__name__
+)
 def test_what_makes_no_optimizer_is_refused(thing):
     with pytest.raises(TypeError, match="`optimizer` must be") as refusal:
         check_optimizer(thing)

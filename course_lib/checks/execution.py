@@ -17,10 +17,11 @@ def eager_equals_graph(candidate):
 
 def eager_equals_xla(candidate):
     """Compiled by XLA it takes the eager path.  Otherwise `jit_compile=True`, the default on a GPU, trains another model."""
-    return _as_eager(candidate, xla_path, "compiled by XLA")
+    room = max(candidate.room, 1e-9)  # it decomposes matrices in a way of its own
+    return _as_eager(candidate, xla_path, "compiled by XLA", room)
 
 
-def _as_eager(candidate, path_of, how):
+def _as_eager(candidate, path_of, how, room=None):
     on_tensorflow()
     candidate.plain  # noqa: B018
     compiled, eager = path_of(candidate), _eager_path(candidate)
@@ -32,8 +33,9 @@ def _as_eager(candidate, path_of, how):
         "the eager path",
         "a value was frozen when the graph was made: `fit` and a loop of your own train two different models",
         ANATOMY,
+        room,
     )
-    return f"{steps} steps: equal to {candidate.room:.0e}"
+    return f"{steps} steps: equal to {room or candidate.room:.0e}"
 
 
 def a_new_learning_rate_reaches_the_graph(candidate):
