@@ -51,12 +51,7 @@ def the_configuration_holds_every_argument(candidate):
             continue  # it does not take this value: nothing to keep
         config = one.get_config()
         if name not in config:
-            raise CheckFailed(
-                f"get_config leaves out {name}",
-                "every argument of the constructor",
-                f"a saved and reloaded optimizer falls back to the default {name}, in silence",
-                ANATOMY,
-            )
+            raise _left_out(name)
         again = type(one).from_config(dict(config)).get_config()
         for when, there in [("in get_config()", config), ("after from_config", again)]:
             if not _equal(there.get(name), value):
@@ -67,9 +62,25 @@ def the_configuration_holds_every_argument(candidate):
                     ANATOMY,
                 )
         kept.append(name)
+    for name, p in inspect.signature(
+        cls
+    ).parameters.items():  # names, lists, ... have no other value
+        if (
+            p.default is None or isinstance(p.default, str)
+        ) and name not in candidate.made.get_config():
+            raise _left_out(name)
     if not kept:
         raise DoesNotApply("its constructor takes no argument that could be changed here")
     return f"{len(kept)} arguments come back: {', '.join(kept)}"
+
+
+def _left_out(name):
+    return CheckFailed(
+        f"get_config leaves out {name}",
+        "every argument of the constructor",
+        f"a saved and reloaded optimizer falls back to the default {name}, in silence",
+        ANATOMY,
+    )
 
 
 def _other_values(cls):
