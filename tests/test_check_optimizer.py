@@ -22,6 +22,7 @@ from course_lib.checks import (
     Report,
     check_optimizer,
     elsewhere,
+    mathematics,
     optimizers,
     parametrize_with_checks,
 )
@@ -518,3 +519,23 @@ def test_bad_input_is_answered_with_one_line(name, text, said, tmp_path, capsys,
     assert exit.value.code == 2
     out, err = capsys.readouterr()
     assert out == "" and said in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "class_name, equation",
+    [
+        *[
+            (name, "adam")
+            for name in ("Adam", "MyAdam", "my_adam", "Adam2", "FrozenTAdam", "AdamOptimizer")
+        ],
+        *[(name, "rmsprop") for name in ("RMSprop", "RMSProp", "CustomRMSprop")],
+        *[(name, "sgd") for name in ("SGD", "SimpleSGD", "sgd_optimizer")],
+        ("AdamW", "adamw"),
+        *[
+            (name, None)
+            for name in ("RAdam", "Nadam", "LazyAdam", "AdamP", "AdaBelief", "Mine", "SGDM")
+        ],
+    ],
+)
+def test_a_class_is_held_to_the_equation_that_its_name_names(class_name, equation):
+    assert mathematics.name_of_equation(class_name) == equation
