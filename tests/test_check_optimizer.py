@@ -22,6 +22,7 @@ from course_lib.checks import (
     Report,
     check_optimizer,
     elsewhere,
+    execution,
     mathematics,
     optimizers,
     parametrize_with_checks,
@@ -539,3 +540,12 @@ def test_bad_input_is_answered_with_one_line(name, text, said, tmp_path, capsys,
 )
 def test_a_class_is_held_to_the_equation_that_its_name_names(class_name, equation):
     assert mathematics.name_of_equation(class_name) == equation
+
+
+def test_a_path_that_is_another_under_xla_is_caught(monkeypatch):
+    path = execution.xla_path
+    monkeypatch.setattr(
+        execution, "xla_path", lambda it: [[w + 1e-6 for w in step] for step in path(it)]
+    )
+    report = check_optimizer(RULES["sgd"].keras_class, checks=["eager_equals_xla"])
+    assert list(report.failed) == ["eager_equals_xla"]

@@ -70,6 +70,14 @@ def test_the_solutions_are_correct_and_the_lessons_are_not_yet(tmp_path):
 LOOPS = "def central_difference(f, w, h):\n    while True: pass\n"
 EATS = "def central_difference(f, w, h):\n    eaten = []\n    while True: eaten.append(bytearray(10**7))\n"
 EXITS = "def central_difference(f, w, h):\n    import sys; sys.exit(0)\n"
+INTERRUPTS = "def central_difference(f, w, h):\n    raise KeyboardInterrupt\n"
+OVERWRITES = (
+    "import numpy as np, pathlib\n"
+    "[path.write_text('') for path in pathlib.Path('.').iterdir()]\n"
+    + RIGHT.replace(
+        "slopes = ", "[p.write_text('') for p in pathlib.Path('.').iterdir()]; slopes = ", 1
+    )
+)
 DIES = "def central_difference(f, w, h):\n    import os; os._exit(3)\n"
 PRINTS = "import numpy as np\nprint('y' * 10**7)\n" + RIGHT.replace(
     "slopes = ", "print('x' * 10**7); slopes = ", 1
@@ -94,6 +102,8 @@ LINGERS = (
         (EATS, "stopped", "it used more than 600 megabytes of memory"),
         (DIES, "stopped", "its process ended by itself (exit status 3)"),
         (EXITS, "not yet", "it raised SystemExit: 0"),
+        (INTERRUPTS, "not yet", "it raised KeyboardInterrupt"),
+        (OVERWRITES, "correct", ""),
         (PRINTS, "correct", ""),
         (DELETES, "correct", ""),
         (LINGERS, "correct", ""),
@@ -108,6 +118,8 @@ LINGERS = (
         "eats",
         "dies",
         "exits",
+        "interrupts",
+        "overwrites",
         "prints",
         "deletes",
         "lingers",

@@ -159,6 +159,9 @@ def test_the_picture_of_the_readme_can_be_drawn(tmp_path):
 
 
 def test_with_nobody_there_the_picture_stands_at_the_start(monkeypatch):
+    import ipywidgets
+
+    monkeypatch.setattr(ipywidgets, "interact", None)  # not even asked
     drawn = []
     explore(lambda beta, rate: drawn.append((beta, rate)), beta=(0.0, 1.0, 0.9), rate=(0, 2, 0.5))
     assert drawn == [(0.9, 0.5)]
