@@ -98,7 +98,7 @@ def explore(draw, **sliders):
                 f"`{name}` must be (lowest, highest, start), the start between the two. "
                 f"Received: {name}={sliders[name]!r}."
             )
-    if not _somebody_is_there():
+    if not somebody_is_there():
         draw(**{name: start for name, (_, _, start) in sliders.items()})
         return
     import ipywidgets
@@ -112,7 +112,7 @@ def explore(draw, **sliders):
     ipywidgets.interact(draw, **moved)
 
 
-def _somebody_is_there():
+def somebody_is_there():
     """Whether this cell was sent by a front end that could ask its user a question."""
     try:
         from IPython import get_ipython

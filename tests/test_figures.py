@@ -170,7 +170,7 @@ def test_with_nobody_there_the_picture_stands_at_the_start(monkeypatch):
 def test_with_somebody_there_each_slider_draws_again(monkeypatch):
     import ipywidgets
 
-    monkeypatch.setattr(figures, "_somebody_is_there", lambda: True)
+    monkeypatch.setattr(figures, "somebody_is_there", lambda: True)
     made, drawn = [], []
     monkeypatch.setattr(
         ipywidgets, "interact", lambda draw, **sliders: made.append((draw, sliders))

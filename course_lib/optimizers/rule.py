@@ -121,7 +121,7 @@ class Rule:
         Hyper-parameters that are not given take the Keras class's defaults.
         Raises ValueError or TypeError, naming the argument, for weights or hyper-parameters that make no sense.
         """
-        return self.numpy.init(_floats(w, "w"), **self._for(self.numpy.init, hyper))
+        return self.numpy.init(_floats(w, "w"), **self.arguments(self.numpy.init, hyper))
 
     def step(self, w, g, state, **hyper):
         """One step: (new weights, new state); the old ones are left alone.
@@ -142,9 +142,13 @@ class Rule:
             raise ValueError(
                 f"`state` must hold, with these shapes, {wanted}. Received: {given}. Begin with init(w)."
             )
-        return self.numpy.step(w, g, state, **self._for(self.numpy.step, hyper))
+        return self.numpy.step(w, g, state, **self.arguments(self.numpy.step, hyper))
 
-    def _for(self, function, hyper):
+    def arguments(self, function, hyper):
+        """What `function`, the rule's `init` or `step`, is to be called with: `hyper`, and the defaults of what it leaves out.
+
+        Raises ValueError or TypeError, naming the argument.
+        """
         known = self.hyperparameters
         for name in hyper:
             if name not in known:
