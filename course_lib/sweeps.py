@@ -323,6 +323,7 @@ class _EachAlone:
     def __init__(self, racer, engine, shapes):
         self.racer, self.engine, self.shapes = racer, engine, shapes
         self.step_function = engine.translate(racer.the_rule.numpy.step)
+        self.parts = engine.translate(_parts)
         self.hyper = _hyperparameters(racer)
 
     def init(self, w, learning_rate):
@@ -335,7 +336,7 @@ class _EachAlone:
         def step(one, its, state, rate):
             return self.step_function(one, its, state, learning_rate=rate, **self.hyper)
 
-        parts = zip(_parts(w, self.shapes), _parts(g, self.shapes), state, strict=True)
+        parts = zip(self.parts(w, self.shapes), self.parts(g, self.shapes), state, strict=True)
         moved = [self.engine.map(step, *part, learning_rate[:, 0]) for part in parts]
         return self.engine.side_by_side([w for w, _ in moved]), [state for _, state in moved]
 
