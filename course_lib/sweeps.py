@@ -274,6 +274,7 @@ def _hyperparameters(racer):
     return {name: value for name, value in given.items() if name != "learning_rate"}
 
 
+@np.errstate(all="ignore")
 def _is_coordinate_wise(racer):
     """Whether it makes no difference to lay all weights of all trials in one array, a row a trial.  Tried, not declared."""
     step, hyper, rng = racer.the_rule.numpy.step, _hyperparameters(racer), np.random.default_rng(0)
@@ -503,6 +504,7 @@ def _take(data, batches, i):
 # ---- The race ----
 
 
+@np.errstate(all="ignore")  # a trial that diverges says so in the table
 def train(
     problem,
     rule,
@@ -539,17 +541,16 @@ def train(
     one_hot = np.eye(int(problem.y.max()) + 1, dtype=dtype)[problem.y]
     data = array(problem.x.astype(dtype)), array(one_hot)
     judged, diverged = [], np.zeros(len(w), bool)
-    with np.errstate(all="ignore"):  # a trial that diverges says so in the table
-        state, w, rates = stepper.init(w, rates), array(w), array(rates)
-        for start in range(0, gradients, every):
-            part = orders[start // racer.looks : (start + every) // racer.looks, which]
-            part = part.reshape(-1, racer.micro_batches, *part.shape[1:]).swapaxes(1, 2)
-            part = part.reshape(*part.shape[:2], -1)  # (steps, trials, rows)
-            w, state = run(data, array(part), rates, w, state)
-            now = np.asarray(w)
-            loss, accuracy = _judge(now, problem)
-            diverged = diverged | ~(np.isfinite(loss) & np.isfinite(now).all(axis=1))
-            judged.append((start + every, loss, accuracy, diverged))
+    state, w, rates = stepper.init(w, rates), array(w), array(rates)
+    for start in range(0, gradients, every):
+        part = orders[start // racer.looks : (start + every) // racer.looks, which]
+        part = part.reshape(-1, racer.micro_batches, *part.shape[1:]).swapaxes(1, 2)
+        part = part.reshape(*part.shape[:2], -1)  # (steps, trials, rows)
+        w, state = run(data, array(part), rates, w, state)
+        now = np.asarray(w)
+        loss, accuracy = _judge(now, problem)
+        diverged = diverged | ~(np.isfinite(loss) & np.isfinite(now).all(axis=1))
+        judged.append((start + every, loss, accuracy, diverged))
     rows = []
     for i, (rate, seed) in enumerate(zip(learning_rates, seeds, strict=True)):
         trial = _trial(problem, racer, rate, seed, **plan), racer.name, float(rate), int(seed)
