@@ -5,6 +5,8 @@ soft_batch      k micro-batches, one step: for any NumPy rule and any Keras opti
 two_gradients   Heun and other tableaus, extragradient, SAM: in NumPy, and a Keras model that trains with them
 averaging       means of iterates (EMA, SWA), evaluated at and left again; Lookahead; optimistic steps
 wrapper         what a Keras optimizer around another one needs: the base of SoftBatch, Averaging and Lookahead
+sweeps          every learning rate and seed of a comparison trained at once, on one machine or a cluster
+tracing         a rule's NumPy step, compiled by TensorFlow or JAX
 saving          what a saved file holds; stop, save, load and continue exactly
 museum          the recipes of Keras 1 and 2, executed, faults included; old names and today's
 landscapes      functions of two variables to walk on: value, gradient, minimum, drawing window

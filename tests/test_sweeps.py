@@ -142,6 +142,13 @@ def test_the_gradient_is_the_slope_of_the_loss(problem):
         assert slope[0] / 2e-5 == pytest.approx(g[i], abs=1e-8)
 
 
+def test_a_network_that_cannot_decide_is_not_always_right(problem):
+    w = np.zeros((1, problem.size))
+    loss, accuracy = sweeps._judge(w, problem)
+    assert loss[0] == pytest.approx(np.log(10), rel=1e-12)
+    assert accuracy[0] == (problem.y_test == 0).mean()  # the first of equals
+
+
 # ---- In whatever company, on whatever engine ----
 
 
