@@ -719,9 +719,15 @@ def _results(calls, executor):
     if hasattr(executor, "get_executor"):  # a Dask client: it runs again what a lost worker had
         executor = executor.get_executor(pure=False)
     running = [executor.submit(call) for call in calls]
+    broken = None
     try:
         for each in futures.as_completed(running):
-            yield each.result()
+            if isinstance(each.exception(), futures.BrokenExecutor):
+                broken = each.exception()  # and others may have come before it
+            else:
+                yield each.result()
+        if broken:
+            raise broken
     finally:
         for each in running:
             each.cancel()
