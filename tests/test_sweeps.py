@@ -297,6 +297,14 @@ def test_without_a_file_an_interrupt_carries_what_is_finished(problem, trained):
     assert "this exception's `table`" in stop.value.__notes__[0]
 
 
+def test_a_bar_is_drawn_where_somebody_watches(problem, capsys):
+    race = problem, ["sgd"], [0.01, 0.1], range(3)
+    sweep(*race, **RACE, progress=True)
+    assert "6/6" in capsys.readouterr().err
+    sweep(*race, **RACE)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_file_is_extended_and_holds_several_races(problem, trained, tmp_path):
     file = tmp_path / "race.csv"
     sweep(problem, ["sgd"], [0.01], [0, 1], **RACE, file=file)
