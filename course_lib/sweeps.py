@@ -207,8 +207,7 @@ class Racer:
     def fingerprint(self):
         """Sixteen hexadecimal digits: equal if the rule's code, its settings and all else is."""
         rule = self.the_rule
-        functions = [rule.numpy.init, rule.numpy.step, *rule.functions.values()]
-        code = sorted({inspect.getsource(function) for function in functions})
+        code = _code(rule.numpy.init), _code(rule.numpy.step)
         settings = {**rule.hyperparameters, **self.settings, "learning_rate": None}
         return _digest(code, sorted(settings.items()), self.tableau, self.micro_batches)
 
@@ -471,7 +470,8 @@ _compiled = {}  # programs by what they depend on: a later batch of the same rac
 
 def _program(problem, racer, engine):
     """(stepper, run): run(data, batches, learning_rate, w, state) trains as many steps as there are batches."""
-    key = engine, tuple(problem.shapes), racer.fingerprint
+    rule = racer.the_rule.numpy
+    key = engine, tuple(problem.shapes), rule.init, rule.step, racer.fingerprint
     if key not in _compiled:
         kind = _Together if _is_coordinate_wise(racer) else _EachAlone
         stepper = kind(racer, ENGINES[engine](), problem.shapes)
@@ -737,6 +737,23 @@ def _trial(problem, racer, learning_rate, seed, *, gradients, every, engine, dty
     """Sixteen hexadecimal digits for a trial: equal if it is the same, on whichever engine."""
     fingerprints = problem.fingerprint, racer.fingerprint
     return _digest(*fingerprints, float(learning_rate), int(seed), gradients, every, dtype)
+
+
+def _code(function, seen=()):
+    """What decides what a function computes: its source, and the numbers and functions that it takes from around it."""
+    around = inspect.getclosurevars(function)
+    around = sorted((around.globals | around.nonlocals).items())
+    functions = [each for _, each in around if inspect.isfunction(each) and each not in seen]
+    try:
+        source = inspect.getsource(function)
+    except OSError:  # typed at a prompt
+        source = function.__code__.co_code, function.__code__.co_consts
+    numbers = [
+        (name, value.tolist() if isinstance(value, np.ndarray) else value)
+        for name, value in around
+        if isinstance(value, int | float | str | tuple | np.ndarray)
+    ]
+    return source, numbers, [_code(each, (*seen, function, *functions)) for each in functions]
 
 
 def _digest(*things):

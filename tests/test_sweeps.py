@@ -324,24 +324,46 @@ def test_a_file_is_extended_and_holds_several_races(problem, trained, tmp_path):
     assert len(sweep(problem, ["sgd"], [0.01, 0.1], [0, 1, 2], **RACE, file=file)) == 12
 
 
-def test_a_rule_whose_code_changed_runs_again():
-    def first(w, g, state, *, learning_rate):
-        return w - learning_rate * g, state
+def rule_of(step):
+    return Rule(SimpleNamespace(init=lambda w: {}, step=step), RULES["sgd"].keras_class, {})
 
-    def second(w, g, state, *, learning_rate):
+
+def scaled(scale):
+    def helper(g):
+        return scale * g
+
+    def step(w, g, state, *, learning_rate):
+        return w - learning_rate * helper(g), state
+
+    return rule_of(step)
+
+
+def test_a_rule_whose_code_changed_runs_again():
+    def up(w, g, state, *, learning_rate):
         return w + learning_rate * g, state
 
-    one, same, other = (
-        Racer(
-            Rule(
-                SimpleNamespace(init=lambda w: {}, step=step), RULES["sgd"].keras_class, settings={}
-            )
-        ).fingerprint
-        for step in (first, first, second)
+    one, same, other, opposite = (
+        Racer(rule).fingerprint for rule in (scaled(1.0), scaled(1.0), scaled(0.5), rule_of(up))
     )
-    assert one == same != other
+    assert one == same and len({one, other, opposite}) == 3
     assert Racer("adam").fingerprint != Racer("adam", {"beta_2": 0.99}).fingerprint
     assert Racer("adam").fingerprint == Racer("adam", {"beta_2": 0.999}, name="mine").fingerprint
+
+
+@pytest.mark.parametrize("engine", ["numpy", *ENGINES])
+def test_two_rules_of_one_source_are_two_rules(problem, engine):
+    racers = [Racer(scaled(1.0), name="whole"), Racer(scaled(0.5), name="half")]
+    table = sweep(problem, racers, [0.25], [0], **RACE, engine=engine)
+    half = sweep(problem, ["sgd"], [0.125], [0], **RACE, engine=engine)
+    assert table.where(rule="half")["loss"] == pytest.approx(half["loss"], rel=1e-5)
+    assert table.where(rule="whole")["loss"] != pytest.approx(half["loss"], rel=1e-3)
+
+
+def test_a_rule_typed_at_a_prompt_can_race_too(problem):
+    typed = {}
+    exec("def step(w, g, state, *, learning_rate):\n    return w - learning_rate * g, state", typed)
+    table = sweep(problem, [Racer(rule_of(typed["step"]))], [0.25], [0], **RACE)
+    assert table["loss"].tolist() == sweep(problem, ["sgd"], [0.25], [0], **RACE)["loss"].tolist()
 
 
 def test_a_file_that_is_no_table_is_left_alone(problem, tmp_path):
