@@ -117,16 +117,16 @@ def test_heun_takes_two_gradients_a_step(problem):
 
 def test_a_soft_batch_is_the_mean_of_its_micro_batches(problem):
     racer = Racer("adam", micro_batches=4)
-    table, weights = train(problem, racer, [0.01], [1], **EXACT)
-    assert table["step"].tolist() == [2, 4, 6]
-    x, y = problem.x.astype("float64"), np.eye(10)[problem.y]
-    w, rule = np.concatenate([v.ravel() for v in problem.weights(1)])[None], RULES["adam"]
-    soft = soft_batch(rule, 4)
-    state = soft.init(w)
-    for rows in problem.batches(1, 24):
-        g = sweeps._gradient(w, x[rows][None], y[rows][None], problem.shapes)
-        w, state = soft.step(w, g, state, learning_rate=0.01)
-    assert np.abs(np.concatenate([v.ravel() for v in weights[0]]) - w[0]).max() < 1e-13
+    table, weights = train(problem, racer, [0.01, 0.02], [1, 0], **EXACT)
+    assert table["step"].tolist() == [2, 4, 6] * 2
+    x, y, soft = problem.x.astype("float64"), np.eye(10)[problem.y], soft_batch(RULES["adam"], 4)
+    for i, (rate, seed) in enumerate([(0.01, 1), (0.02, 0)]):
+        w = np.concatenate([v.ravel() for v in problem.weights(seed)])[None]
+        state = soft.init(w)
+        for rows in problem.batches(seed, 24):
+            g = sweeps._gradient(w, x[rows][None], y[rows][None], problem.shapes)
+            w, state = soft.step(w, g, state, learning_rate=rate)
+        assert np.abs(np.concatenate([v.ravel() for v in weights[i]]) - w[0]).max() < 1e-13
 
 
 def test_the_gradient_is_the_slope_of_the_loss(problem):
@@ -228,6 +228,15 @@ def test_once_diverged_is_diverged():
     table, _ = train(tiny(), racer, [0.1], [0], gradients=3, every=1)
     assert table["diverged"].tolist() == [False, True, True]
     assert np.isfinite(table["loss"]).tolist() == [True, False, True]
+
+
+def test_a_loss_that_is_not_finite_is_a_divergence_whatever_the_weights():
+    def step(w, g, state, *, learning_rate):
+        return np.full_like(w, 1e200), state  # finite, and the product of two is not
+
+    table, weights = train(tiny(), Racer(rule_of(step)), [0.1], [0], **EXACT)
+    assert np.isfinite(weights[0][0]).all() and not np.isfinite(table["loss"]).any()
+    assert table["diverged"].all()
 
 
 def tiny():
