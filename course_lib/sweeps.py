@@ -176,7 +176,7 @@ class Racer:
                 f"`tableau` must be a Tableau, or None. Received: tableau={self.tableau!r}."
             )
         rule = self.the_rule
-        rule.arguments(rule.numpy.step, {**self.settings, "learning_rate": 1.0})
+        rule.arguments("step", {**self.settings, "learning_rate": 1.0})
         if not self.name:
             object.__setattr__(self, "name", self._own_name())
 
@@ -271,12 +271,12 @@ def _judge(w, problem):
 
 def _init(racer, w):
     rule = racer.the_rule
-    return rule.numpy.init(w, **rule.arguments(rule.numpy.init, racer.settings))
+    return rule.numpy.init(w, **rule.arguments("init", racer.settings))
 
 
 def _hyperparameters(racer):
     rule = racer.the_rule
-    given = rule.arguments(rule.numpy.step, {**racer.settings, "learning_rate": 1.0})
+    given = rule.arguments("step", {**racer.settings, "learning_rate": 1.0})
     return {name: value for name, value in given.items() if name != "learning_rate"}
 
 

@@ -6,10 +6,13 @@ import inspect
 import itertools
 import math
 import textwrap
-from pathlib import Path
+import time
+from importlib import import_module
 
 import course_lib  # noqa: F401
+from course_lib.checks import OPTIMIZER_CHECKS
 from course_lib.exercises import EXERCISES, grade
+from course_lib.exercises.chapter_18 import QUICK
 from course_lib.optimizers import RULES
 
 import keras
@@ -390,26 +393,38 @@ def graded(number, answer, capsys):
     return line
 
 
-# the chapters from 07 on have files of their own: test_exercises_<chapter>.py
+# The chapters from 07 on keep their answers in files of their own: answers_<chapter>.py
 HERE = [number for number in EXERCISES if number < "07"]
+CHAPTERS = sorted({number[:2] for number in EXERCISES} - {number[:2] for number in HERE})
+ELSEWHERE = {chapter: import_module(f"answers_{chapter}") for chapter in CHAPTERS}
+RIGHT_ELSEWHERE = [row for chapter in ELSEWHERE.values() for row in chapter.RIGHT]
+WRONG_ELSEWHERE = [row for chapter in ELSEWHERE.values() for row in chapter.WRONG]
 every_exercise = pytest.mark.parametrize("number", HERE)
 
 
 def test_no_exercise_is_without_cases():
-    assert set(RIGHT) == set(WRONG) == set(HERE)
-    for number in set(EXERCISES) - set(HERE):
-        assert (Path(__file__).parent / f"test_exercises_{number[:2]}.py").exists(), number
-    assert min(map(len, RIGHT.values())) >= 1
-    assert min(map(len, WRONG.values())) >= 3
+    right = [*RIGHT, *(number for number, _ in RIGHT_ELSEWHERE)]
+    wrong = [n for n in WRONG for _ in WRONG[n]] + [number for number, _, _ in WRONG_ELSEWHERE]
+    assert set(right) == set(wrong) == set(EXERCISES)
+    assert min(map(wrong.count, EXERCISES)) >= 3
 
 
 @pytest.mark.parametrize(
     "number, answer",
-    [(n, a) for n, answers in RIGHT.items() for a in answers],
+    [(n, a) for n, answers in RIGHT.items() for a in answers] + RIGHT_ELSEWHERE,
     ids=lambda it: getattr(it, "__name__", it),
 )
 def test_a_right_answer_is_correct(number, answer, capsys):
+    began = time.process_time()
     assert graded(number, answer, capsys) == f"{number}  correct"
+    assert time.process_time() - began < 10  # seconds: a learner waits
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # wrong answers divide by zero
+@pytest.mark.parametrize("number, answer, words", WRONG_ELSEWHERE)
+def test_a_wrong_answer_gets_the_sentence_that_is_meant_for_it(number, answer, words, capsys):
+    hint = graded(number, answer, capsys)
+    assert hint.startswith(f"{number}  not yet: ") and words in hint and "Traceback" not in hint
 
 
 @every_exercise
@@ -546,3 +561,21 @@ def test_an_unknown_number_is_answered_with_the_list_of_known_ones():
     with pytest.raises(KeyError, match="no exercise is numbered '6.1'") as refusal:
         grade("6.1", step_downhill)
     assert ", ".join(EXERCISES) in str(refusal.value)
+
+
+def test_the_checker_leaves_numpy_errors_to_nobody():
+    with np.errstate(all="raise"):
+        grade("13.2", lambda gradient, w, state, **hyper: (w * np.nan, state))
+
+
+def test_the_count_is_right_for_the_optimizers_of_the_course_too():
+    variables = [keras.Variable(np.zeros(shape, "float32")) for shape in ((64, 32), (32,))]
+    counts = {
+        name: ELSEWHERE["16"].state_bytes(RULES[name].keras_class(), variables)
+        for name in ("sgd", "lion", "adam", "adafactor")
+    }
+    assert counts == {"sgd": 0, "lion": 8320, "adam": 16640, "adafactor": 4 * (64 + 32 + 32 + 1)}
+
+
+def test_the_capstone_asks_what_check_optimizer_asks():
+    assert set(QUICK) <= {check.__name__ for check in OPTIMIZER_CHECKS}

@@ -1,5 +1,6 @@
 """Importing the course loads nothing heavy, and TensorFlow starts without a word; what comes after is heard."""
 
+import gc
 import importlib.util
 import os
 import subprocess
@@ -46,6 +47,31 @@ def test_keras_starts_without_a_word_and_later_words_are_heard():
         os.write(2, b"heard")
     """
     assert run(code) == ("", "heard")
+
+
+def test_no_garbage_is_collected_while_tensorflow_is_loaded_and_what_it_made_is_left_out_later():
+    code = """
+        import gc
+        import course_lib
+        collected = []
+        gc.callbacks.append(lambda phase, info: collected.append(phase))
+        import tensorflow
+        print(gc.isenabled(), gc.get_freeze_count() > 100_000, len(collected) < 20)  # else: hundreds
+    """
+    assert run(code) == ("True True True\n", "")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was_found_after_an_error_too(enabled):
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(RuntimeError), quiet._collector_at_rest():
+            assert not gc.isenabled()
+            raise RuntimeError
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_the_readers_own_log_level_is_respected_and_once_is_enough():

@@ -26,9 +26,9 @@ def walk(step, init, shape, of):
 @pytest.mark.parametrize("name", RULES)
 def test_a_translated_step_is_the_step(name, shape):
     rule = RULES[name]
-    hyper = rule.arguments(rule.numpy.step, dict(rule.settings))
+    hyper = rule.arguments("step", dict(rule.settings))
     init = {key: value for key, value in rule.settings.items() if key in rule.hyperparameters}
-    given = rule.arguments(rule.numpy.init, init)
+    given = rule.arguments("init", init)
 
     def placed(value):
         return keras.ops.convert_to_tensor(np.asarray(value, "float64"))

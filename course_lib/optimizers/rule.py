@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -107,13 +108,22 @@ class Rule:
     @property
     def hyperparameters(self):
         """The rule's hyper-parameters, and the Keras class's default for each that has one."""
+        return dict(self._defaults)
+
+    @cached_property
+    def _defaults(self):
         parameters = inspect.signature(self.keras_class).parameters
-        names = [*_keywords(self.numpy.init), *_keywords(self.numpy.step)]
+        names = [*self._keywords["init"], *self._keywords["step"]]
         ordered = [*(name for name in parameters if name in names), *names]
         return {
             name: getattr(parameters.get(name), "default", inspect.Parameter.empty)
             for name in ordered
         }
+
+    @cached_property
+    def _keywords(self):
+        """Which hyper-parameters `init` takes, and which `step` does."""
+        return {name: _keywords(getattr(self.numpy, name)) for name in ("init", "step")}
 
     def init(self, w, **hyper):
         """The state before the first step, for weights `w` (an array of floats of any shape).
@@ -121,7 +131,7 @@ class Rule:
         Hyper-parameters that are not given take the Keras class's defaults.
         Raises ValueError or TypeError, naming the argument, for weights or hyper-parameters that make no sense.
         """
-        return self.numpy.init(_floats(w, "w"), **self.arguments(self.numpy.init, hyper))
+        return self.numpy.init(_floats(w, "w"), **self.arguments("init", hyper))
 
     def step(self, w, g, state, **hyper):
         """One step: (new weights, new state); the old ones are left alone.
@@ -142,21 +152,21 @@ class Rule:
             raise ValueError(
                 f"`state` must hold, with these shapes, {wanted}. Received: {given}. Begin with init(w)."
             )
-        return self.numpy.step(w, g, state, **self.arguments(self.numpy.step, hyper))
+        return self.numpy.step(w, g, state, **self.arguments("step", hyper))
 
     def arguments(self, function, hyper):
-        """What `function`, the rule's `init` or `step`, is to be called with: `hyper`, and the defaults of what it leaves out.
+        """What "init" or "step", the `function`, is to be called with: `hyper`, and the defaults of what it leaves out.
 
         Raises ValueError or TypeError, naming the argument.
         """
-        known = self.hyperparameters
         for name in hyper:
-            if name not in known:
+            if name not in self._defaults:
                 raise TypeError(
-                    f"{self.name} has no hyper-parameter `{name}`. It has: {', '.join(known)}."
+                    f"{self.name} has no hyper-parameter `{name}`. It has: {', '.join(self._defaults)}."
                 )
         check_hyperparameters(**hyper)
-        values = {name: {**known, **hyper}[name] for name in _keywords(function)}
+        known = {**self._defaults, **hyper}
+        values = {name: known[name] for name in self._keywords[function]}
         for name, value in values.items():
             if value is inspect.Parameter.empty or callable(value):
                 raise TypeError(
