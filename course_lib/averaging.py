@@ -252,7 +252,7 @@ class Averaging(Wrapper):
 
     def averages(self):
         """Each weight with its average."""
-        begun = int(self.updates) > 0
+        begun = ops.convert_to_numpy(self.updates) > 0
         pairs = zip(self._trainable_variables, self.average, strict=True)
         return [(w, average if begun else w) for w, average in pairs]
 
@@ -302,7 +302,7 @@ def _averages(optimizer):
     if hasattr(optimizer, "averages"):
         return optimizer.averages() if optimizer.built else []
     if getattr(optimizer, "use_ema", False):
-        if not optimizer.built or int(optimizer.iterations) == 0:
+        if not optimizer.built or ops.convert_to_numpy(optimizer.iterations) == 0:
             return []  # NB: Keras's averages are zeros before the first step
         pairs = optimizer._trainable_variables, optimizer._model_variables_moving_average
         return list(zip(*pairs, strict=True))

@@ -91,7 +91,7 @@ class SoftBatch(Wrapper):
         if self.built:
             return
         super().build(variables)
-        self.sums = self.add_optimizer_variables(variables, "sum")
+        self.sums = self.add_shares(variables, "sum")
         self.count = self.add_variable((), dtype="int", name="count")
 
     def step(self, grads, variables):
@@ -104,13 +104,13 @@ class SoftBatch(Wrapper):
             g = ops.cast(ops.reshape(g, total.shape), total.dtype)
             self.assign(total, total + g)
         self.assign(self.count, self.count + 1)
-        self._fire_if(self.count >= self.steps)
+        self.perform_if(self.count >= self.steps, self._fire)
         self._iterations.assign_add(1)
 
     def fire(self):
         """Step now, with the mean of the micro-batches that there are; without any, do nothing."""
         if self.built:
-            self._fire_if(self.count > 0)
+            self.perform_if(self.count > 0, self._fire)
 
     def _fire(self):
         reached = range(len(self.sums)) if self._reached is None else self._reached
@@ -119,23 +119,6 @@ class SoftBatch(Wrapper):
         for total in self.sums:
             self.assign(total, ops.zeros(total.shape, total.dtype))
         self.assign(self.count, ops.zeros((), self.count.dtype))
-
-    def _fire_if(self, due):
-        if keras.backend.backend() != "jax":
-            ops.cond(due, self._fire, lambda: None)
-            return
-        # NB: a branch of JAX's cond cannot assign. Both hand back all values, and they are assigned after it.
-        everything = self._trainable_variables + self.variables
-        before = [v.value for v in everything]
-
-        def fired():
-            mapping = list(zip(everything, before, strict=True))
-            with keras.StatelessScope(mapping) as scope:
-                self._fire()
-            return [scope.get_current_value(v) for v in everything]
-
-        for v, value in zip(everything, ops.cond(due, fired, lambda: before), strict=True):
-            v.assign(value)
 
     def _check_reached(self, variables):
         reached = tuple(self._get_variable_index(v) for v in variables)
