@@ -180,7 +180,11 @@ def _check_strategies(wrapper, optimizer):
     import tensorflow as tf
 
     kind, strategy = type(wrapper).__name__, wrapper._distribution_strategy
-    known = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy, tf.distribute.OneDeviceStrategy)
+    known = (
+        tf.distribute.MirroredStrategy,
+        tf.distribute.MultiWorkerMirroredStrategy,
+        tf.distribute.OneDeviceStrategy,
+    )
     if tf.distribute.has_strategy() and not isinstance(strategy, known):
         raise NotImplementedError(
             f"{kind} works under MirroredStrategy, MultiWorkerMirroredStrategy and OneDeviceStrategy. "
@@ -216,7 +220,11 @@ def _named(strategy):
     import tensorflow as tf
 
     known = isinstance(strategy, tf.distribute.Strategy)
-    return type(strategy).__name__ if known and "Default" not in type(strategy).__name__ else "no strategy"
+    return (
+        type(strategy).__name__
+        if known and "Default" not in type(strategy).__name__
+        else "no strategy"
+    )
 
 
 def _replicas_must_meet(wrapper):
