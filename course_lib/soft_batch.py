@@ -68,10 +68,18 @@ class SoftBatch(Wrapper):
     rows before they sum them; with an Embedding they differ from their own large batch, ours do not.  Under mixed precision
     `compile` puts its LossScaleOptimizer around this one: a micro-batch that overflows is skipped and not counted.
 
-    On TensorFlow (eager, in a graph, under XLA), JAX and PyTorch.  Raises TypeError for what is no optimizer, and ValueError
-    for `steps` below 1, for an optimizer that accumulates itself, for a LossScaleOptimizer (it belongs outside), for
-    variables that float8 training overwrites with their gradients, and when the variables that have a gradient change from
-    one micro-batch to the next; NotImplementedError under a tf.distribute strategy.
+    On TensorFlow (eager, in a graph, under XLA), JAX and PyTorch.
+
+    Under tf.distribute (MirroredStrategy; MultiWorkerMirroredStrategy in a loop of your own, as Keras's `fit` does not take
+    it) a micro-batch is what all replicas see in a call.  Each replica adds up its own gradients, which costs each device one
+    more number a weight, and the replicas exchange gradients once an update instead of once a micro-batch.  A file holds the
+    sum of what is in the buffers, so that a run goes on on another number of devices; several processes must save together.
+    Keras's own gradient_accumulation_steps fails there in `fit`.  NB: Keras's LossScaleOptimizer skips a step if the
+    first replica overflows; if another one does, alone, that reaches the weights, here as without a SoftBatch (Keras 3.15).
+
+    Raises TypeError for what is no optimizer; ValueError for `steps` below 1, for an optimizer that accumulates itself, for a
+    LossScaleOptimizer (it belongs outside), for variables that float8 training overwrites with their gradients, and when the
+    variables that have a gradient change from one micro-batch to the next; under tf.distribute as Wrapper does.
     """
 
     arguments = ("steps",)

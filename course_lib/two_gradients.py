@@ -199,6 +199,10 @@ def two_gradient_step(model, method, data):
     `model.optimizer.apply`, once: clipping, weight decay, momentum, schedules, EMA, constraints and the count stay Keras's.
     The reported loss and metrics are those of the first look, as in Keras's own step.
 
+    On several replicas (tf.distribute) a look's gradients are added up over all of them before the next, so that all look at
+    one point, that of one device with the whole batch; SAM's norm and clipping are the whole gradient's too.  The price is
+    one exchange of gradients a look, besides the optimizer's own.
+
     model     a compiled keras.Model; with the method EULER the step is Keras's own
     method    a Tableau, SAM, or an object with `looks`, `probe` and `combine`
     data      what `train_step` is handed

@@ -13,8 +13,8 @@ class Wrapper(keras.Optimizer):
     A subclass hands over its optimizer and its name, lists its other constructor arguments in `arguments` (they are kept
     as attributes of the same name), adds its variables in `build`, and says in `step` what happens to the gradients.
     Under a tf.distribute strategy it is made where the model is, in `strategy.scope()`, and steps in `strategy.run`, as in
-    `fit`; what the inner optimizer does there stays Keras's.  NB: Keras 3.15 clips the share of each replica, before
-    the shares are summed: with clipping, several replicas do not step as one, with a wrapper or without.
+    `fit`; several replicas step as one device does with the whole batch.  NB: not with clipping, with a wrapper or without:
+    Keras 3.15 clips the share of each replica, before the shares are added up.
 
     Raises TypeError for what is no optimizer; ValueError for a LossScaleOptimizer (it belongs outside), for variables
     that float8 training overwrites with their gradients, and for an optimizer that is made or steps under another strategy

@@ -6,6 +6,7 @@ first operation, and processes of a cluster are processes: this file is run agai
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import socket
@@ -283,9 +284,12 @@ def clipped(two):
 def a_rest_that_does_not_divide(two):
     """The last batch of fit has 3 examples: two here, one there, and the one counts as much as the two."""
     with two.scope():
-        model = model_of(K.SGD(0.125))
-    ends = [fit(each, epochs=1, x=X[:7]) for each in (model, model_of(K.SGD(0.125)))]
-    return apart(*[values(model.trainable_variables) for model in ends])
+        ends = [fit(model_of(K.SGD(0.125)), epochs=1, x=X[:7])]
+    for weights in ([1, 1, 1], [0.75, 0.75, 1.5]):
+        ends.append(fit(model_of(K.SGD(0.125)), epochs=1, x=X[:4]))
+        ends[-1].fit(X[4:7], Y[4:7], sample_weight=np.array(weights), batch_size=3, verbose=0)
+    two, one, one_weighted = [values(model.trainable_variables) for model in ends]
+    return apart(two, one), apart(two, one_weighted)
 
 
 def a_loop_of_your_own(two):
@@ -451,13 +455,14 @@ def free_ports(number):
 
 def begin(role, folder, **environment):
     """This file as a process of its own, that writes into the folder."""
+    environment = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""} | environment
     path = os.pathsep.join([str(Path(course_lib.__file__).parents[1]), *filter(None, sys.path)])
     with open(folder / "said", "w") as said, open(folder / "errors", "w") as errors:
         return subprocess.Popen(
             [sys.executable, __file__, role],
             stdout=said,
             stderr=errors,
-            env=os.environ | {"PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""} | environment,
+            env=os.environ | {"PYTHONPATH": path} | environment,
         )
 
 
@@ -527,8 +532,9 @@ def test_keras_clips_the_share_of_each_replica_and_a_soft_batch_does_as_its_opti
     assert soft_and_plain < EXACT and plain_and_one_device > WRONG
 
 
-def test_a_batch_of_fit_that_the_replicas_cannot_share_evenly_is_another_mean(two):
-    assert value(two, "a_rest_that_does_not_divide") > WRONG
+def test_fit_gives_uneven_shares_the_same_weight(two):
+    another, as_weighted = value(two, "a_rest_that_does_not_divide")
+    assert another > WRONG and as_weighted < EXACT
 
 
 def test_in_a_loop_of_your_own_the_loss_is_divided_by_the_whole_batch(two):
@@ -577,6 +583,7 @@ def in_float64():
     keras.config.set_dtype_policy(before)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.distribute")
 @pytest.mark.parametrize("name", LOOPS)
 def test_in_a_loop_two_processes_are_one(name, workers, in_float64):
     one = looped(name, tf.distribute.get_strategy())
@@ -595,6 +602,49 @@ def test_kerass_fit_does_not_take_two_processes(workers):
         assert worker["fit"]["error"].startswith("ValueError: Attempt to convert a value (PerRep")
 
 
+# ---- JAX: the batch is split over the devices, and the program stays that of one ----
+
+
+def on_jax():
+    import jax
+
+    def ends(make):
+        model = model_of(make(), graph=True)
+        seen = everything(fit(model, epochs=1))
+        return seen, len(model.trainable_variables[0].value.devices())
+
+    def compared(make):
+        keras.distribution.set_distribution(None)
+        one, _ = ends(make)
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=jax.devices()))
+        two, devices = ends(make)
+        return [devices, apart(one, two)]
+
+    for name, make in ON_JAX.items():
+        answer(name, lambda make=make: compared(make))
+
+
+ON_JAX = {
+    "muon": lambda: settled("muon"),
+    "soft batch, with a remainder in the buffer": lambda: SoftBatch(settled("adam"), 5),
+}
+
+
+@pytest.fixture(scope="module")
+def jax_devices(tmp_path_factory):
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    folder, flags = tmp_path_factory.mktemp("jax"), "--xla_force_host_platform_device_count=2"
+    how = dict(KERAS_BACKEND="jax", XLA_FLAGS=flags, JAX_ENABLE_X64="1", JAX_PLATFORMS="cpu")
+    return answers_of([(begin("jax", folder, **how), folder)])[0]
+
+
+@pytest.mark.parametrize("name", ON_JAX)
+def test_on_jax_two_devices_are_one(name, jax_devices):
+    devices, distance = value(jax_devices, name)
+    assert devices == 2 and distance < EXACT
+
+
 if __name__ == "__main__":
     float64()
-    {"replicas": on_two_replicas, "worker": as_a_worker}[sys.argv[1]]()
+    {"replicas": on_two_replicas, "worker": as_a_worker, "jax": on_jax}[sys.argv[1]]()
