@@ -161,10 +161,9 @@ class Lookahead(Wrapper):
     constraint is applied once more after a slow step.  Between slow steps, also in `evaluate` and at the end of `fit`, the
     model holds the fast weights.  `fire()` called by hand on a SoftBatch inside is not seen; put the SoftBatch outside.
 
-    On TensorFlow (eager, in a graph, under XLA), JAX and PyTorch.  Raises TypeError for what is no optimizer; ValueError
-    for other steps and alpha, for a LossScaleOptimizer (it belongs outside) and for variables that float8 training overwrites
-    with their gradients; NotImplementedError for ScheduleFreeAdamW, which keeps positions of its own that would not be
-    pulled back, and under a tf.distribute strategy.
+    On TensorFlow (eager, in a graph, under XLA, on the replicas of tf.distribute), JAX and PyTorch.  Raises as Wrapper does;
+    ValueError for other steps and alpha; NotImplementedError for ScheduleFreeAdamW, which keeps positions of its own that
+    would not be pulled back.
     """
 
     arguments = ("steps", "alpha")
@@ -214,7 +213,7 @@ class Averaging(Wrapper):
     (that of unit vectors is shorter than 1).  What batch normalization has counted belongs to the last weights, not to
     the average: `at_average(model, batchnorm=x)` counts anew.
 
-    On TensorFlow (eager, in a graph, under XLA), JAX and PyTorch.  Raises as Wrapper does; ValueError for a momentum, start
+    On TensorFlow (eager, in a graph, under XLA, on the replicas of tf.distribute), JAX and PyTorch.  Raises as Wrapper does; ValueError for a momentum, start
     or every that makes no sense; NotImplementedError for ScheduleFreeAdamW, which averages by itself.
     NB: Keras's use_ema gives the first iterate the part momentumⁿ⁻¹ and not (1 − momentum) · momentumⁿ⁻¹ / (1 − momentumⁿ):
         its average is (1 − momentumⁿ) · ours + momentumⁿ · w₁.
@@ -252,7 +251,7 @@ class Averaging(Wrapper):
 
     def averages(self):
         """Each weight with its average."""
-        begun = int(self.updates) > 0
+        begun = ops.convert_to_numpy(self.updates) > 0
         pairs = zip(self._trainable_variables, self.average, strict=True)
         return [(w, average if begun else w) for w, average in pairs]
 
@@ -302,7 +301,7 @@ def _averages(optimizer):
     if hasattr(optimizer, "averages"):
         return optimizer.averages() if optimizer.built else []
     if getattr(optimizer, "use_ema", False):
-        if not optimizer.built or int(optimizer.iterations) == 0:
+        if not optimizer.built or ops.convert_to_numpy(optimizer.iterations) == 0:
             return []  # NB: Keras's averages are zeros before the first step
         pairs = optimizer._trainable_variables, optimizer._model_variables_moving_average
         return list(zip(*pairs, strict=True))

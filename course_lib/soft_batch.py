@@ -68,10 +68,18 @@ class SoftBatch(Wrapper):
     rows before they sum them; with an Embedding they differ from their own large batch, ours do not.  Under mixed precision
     `compile` puts its LossScaleOptimizer around this one: a micro-batch that overflows is skipped and not counted.
 
-    On TensorFlow (eager, in a graph, under XLA), JAX and PyTorch.  Raises TypeError for what is no optimizer, and ValueError
-    for `steps` below 1, for an optimizer that accumulates itself, for a LossScaleOptimizer (it belongs outside), for
-    variables that float8 training overwrites with their gradients, and when the variables that have a gradient change from
-    one micro-batch to the next; NotImplementedError under a tf.distribute strategy.
+    On TensorFlow (eager, in a graph, under XLA), JAX and PyTorch.
+
+    Under tf.distribute (MirroredStrategy; MultiWorkerMirroredStrategy in a loop of your own, as Keras's `fit` does not take
+    it) a micro-batch is what all replicas see in a call.  Each replica adds up its own gradients, which costs each device one
+    more number a weight, and the replicas exchange gradients once an update instead of once a micro-batch.  A file holds the
+    sum of what is in the buffers, so that a run goes on on another number of devices; several processes must save together.
+    Keras's own gradient_accumulation_steps fails there in `fit`.  NB: Keras's LossScaleOptimizer skips a step if the
+    first replica overflows; if another one does, alone, that reaches the weights, here as without a SoftBatch (Keras 3.15).
+
+    Raises TypeError for what is no optimizer; ValueError for `steps` below 1, for an optimizer that accumulates itself, for a
+    LossScaleOptimizer (it belongs outside), for variables that float8 training overwrites with their gradients, and when the
+    variables that have a gradient change from one micro-batch to the next; under tf.distribute as Wrapper does.
     """
 
     arguments = ("steps",)
@@ -91,7 +99,7 @@ class SoftBatch(Wrapper):
         if self.built:
             return
         super().build(variables)
-        self.sums = self.add_optimizer_variables(variables, "sum")
+        self.sums = self.add_shares(variables, "sum")
         self.count = self.add_variable((), dtype="int", name="count")
 
     def step(self, grads, variables):
@@ -104,13 +112,13 @@ class SoftBatch(Wrapper):
             g = ops.cast(ops.reshape(g, total.shape), total.dtype)
             self.assign(total, total + g)
         self.assign(self.count, self.count + 1)
-        self._fire_if(self.count >= self.steps)
+        self.perform_if(self.count >= self.steps, self._fire)
         self._iterations.assign_add(1)
 
     def fire(self):
         """Step now, with the mean of the micro-batches that there are; without any, do nothing."""
         if self.built:
-            self._fire_if(self.count > 0)
+            self.perform_if(self.count > 0, self._fire)
 
     def _fire(self):
         reached = range(len(self.sums)) if self._reached is None else self._reached
@@ -119,23 +127,6 @@ class SoftBatch(Wrapper):
         for total in self.sums:
             self.assign(total, ops.zeros(total.shape, total.dtype))
         self.assign(self.count, ops.zeros((), self.count.dtype))
-
-    def _fire_if(self, due):
-        if keras.backend.backend() != "jax":
-            ops.cond(due, self._fire, lambda: None)
-            return
-        # NB: a branch of JAX's cond cannot assign. Both hand back all values, and they are assigned after it.
-        everything = self._trainable_variables + self.variables
-        before = [v.value for v in everything]
-
-        def fired():
-            mapping = list(zip(everything, before, strict=True))
-            with keras.StatelessScope(mapping) as scope:
-                self._fire()
-            return [scope.get_current_value(v) for v in everything]
-
-        for v, value in zip(everything, ops.cond(due, fired, lambda: before), strict=True):
-            v.assign(value)
 
     def _check_reached(self, variables):
         reached = tuple(self._get_variable_index(v) for v in variables)

@@ -199,15 +199,20 @@ def two_gradient_step(model, method, data):
     `model.optimizer.apply`, once: clipping, weight decay, momentum, schedules, EMA, constraints and the count stay Keras's.
     The reported loss and metrics are those of the first look, as in Keras's own step.
 
+    On several replicas (tf.distribute) a look's gradients are added up over all of them before the next, so that all look at
+    one point, that of one device with the whole batch; SAM's norm and clipping are the whole gradient's too.  The price is
+    one exchange of gradients a look, besides the optimizer's own.
+
     model     a compiled keras.Model; with the method EULER the step is Keras's own
     method    a Tableau, SAM, or an object with `looks`, `probe` and `combine`
     data      what `train_step` is handed
     Returns the logs.  Gradients of embeddings are made dense.  TensorFlow only.
-    Raises NotImplementedError for what would be another algorithm, or wrong: another backend, several replicas,
-    accumulation, Keras's or SoftBatch's (each micro-batch would look at a point of its own), MultiOptimizer (it has no one
-    learning rate), weights that are overwritten by their gradients (float8).
+    Raises NotImplementedError for what would be another algorithm, or wrong: another backend, accumulation, Keras's
+    or SoftBatch's (each micro-batch would look at a point of its own), MultiOptimizer (it has no one learning rate), weights
+    that are overwritten by their gradients (float8); ValueError outside of `strategy.run`.
     """
     _refuse_what_would_be_wrong(model)
+    replicas = _replicas()
     model._symbolic_build(data_batch=data)  # whatever has no variables yet gets them now
     optimizer, weights = model.optimizer, model.trainable_variables
     data = keras.utils.unpack_x_y_sample_weight(data)
@@ -217,19 +222,19 @@ def two_gradient_step(model, method, data):
     loss, y_pred, g = _look(model, *data)
     after = _values(the_rest)
     used = [i for i, each in enumerate(g) if each is not None]
-    start, gs = [w[i] for i in used], [[g[i] for i in used]]
+    start, gs = [w[i] for i in used], [_of_all_replicas([g[i] for i in used])]
     while len(gs) < method.looks:
         _put(the_rest, before)
         _put([weights[i] for i in used], method.probe(start, gs, optimizer.learning_rate))
         *_, g = _look(model, *data)
-        gs.append([g[i] for i in used])
+        gs.append(_of_all_replicas([g[i] for i in used]))
     _put(the_rest, after)
     _put(weights, w)
 
     for i, each in zip(used, method.combine(gs), strict=True):
         g[i] = each
-    optimizer.apply(_as_the_optimizer_expects(g, gs, optimizer), weights)
-    return _logs(model, loss, y_pred, *data)
+    optimizer.apply(_as_the_optimizer_expects(g, gs, optimizer, replicas), weights)
+    return _logs(model, loss * replicas, y_pred, *data)  # NB: Keras divides a replica's loss
 
 
 def _look(model, x, y, sample_weight):
@@ -256,8 +261,39 @@ def _look(model, x, y, sample_weight):
     )
 
 
-def _as_the_optimizer_expects(g, gs, optimizer):
-    """The combined gradient times the loss scale; not finite if any look was not, so that the step is skipped."""
+def _replicas():
+    """How many take the step together: 1 without a tf.distribute strategy."""
+    import tensorflow as tf
+
+    if tf.distribute.in_cross_replica_context():
+        raise ValueError(
+            "two gradients a step are taken within `strategy.run(...)`, as `fit` does. The step was called outside of it."
+        )
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _of_all_replicas(gradients):
+    """Their sum over the replicas: the gradient of the whole batch, as Keras divides a replica's loss by their number."""
+    import tensorflow as tf
+
+    if not gradients:
+        return gradients
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+
+
+def _as_the_optimizer_expects(g, gs, optimizer, replicas):
+    """The combined gradient times the loss scale; not finite if any look was not, so that the step is skipped.
+
+    Of several replicas each hands over an equal share, as the optimizer adds up what it gets from them.  It would clip a
+    share as if it were all, so that what it clips is clipped before.
+    """
+    if replicas > 1:
+        innermost = optimizer
+        while hasattr(innermost, "inner_optimizer"):
+            innermost = innermost.inner_optimizer
+        used = [i for i, each in enumerate(g) if each is not None]
+        for i, each in zip(used, innermost._clip_gradients([g[i] for i in used]), strict=True):
+            g[i] = each / replicas
     scale = optimizer.scale_loss(1.0)
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         sound = optimizer.check_finite([each for look in gs for each in look])
@@ -304,10 +340,6 @@ def _refuse_what_would_be_wrong(model):
         raise NotImplementedError(
             "accumulating micro-batches with two gradients a step is another algorithm: each would look at a point of "
             "its own. Leave it out, and make the batch larger."
-        )
-    if model.distribute_strategy.num_replicas_in_sync > 1:
-        raise NotImplementedError(
-            "two gradients a step work on one replica: on several, each would look at another point."
         )
     if any(getattr(w, "overwrite_with_gradient", False) for w in model.trainable_variables):
         raise NotImplementedError(

@@ -359,17 +359,6 @@ def test_what_would_accumulate_or_scale_twice_is_refused():
         SoftBatch(K.LossScaleOptimizer(K.SGD()), 2)
 
 
-@on_tensorflow
-def test_several_devices_are_refused():
-    import tensorflow as tf
-
-    with (
-        tf.distribute.MirroredStrategy(["CPU:0"]).scope(),
-        pytest.raises(NotImplementedError, match="one device"),
-    ):
-        SoftBatch(K.SGD(), 2)
-
-
 def test_what_float8_overwrites_is_refused():
     w = keras.Variable(1.0)
     w.overwrite_with_gradient = True

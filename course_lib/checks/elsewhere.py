@@ -230,10 +230,11 @@ def _main():
         answer = {"missing": f"{type(error).__name__}: {error}"}
     else:
         try:
+            candidate.__dict__.update(period=order["period"])
             if order["where"] == "replicas":
                 answer = _on_two_replicas(candidate, order["dtype"])
             else:
-                candidate.__dict__.update(dtype=order["dtype"], period=order["period"])
+                candidate.__dict__.update(dtype=order["dtype"])
                 answer = {"path": [[w.tolist() for w in ws] for ws in candidate.run().path]}
         except NotImplementedError as refusal:
             answer = {"refused": str(refusal)}
@@ -261,7 +262,8 @@ def _on_two_replicas(candidate, dtype):
             given = [tf.constant(gradient(s, i, t), dtype) * share for i, s in enumerate(SHAPES)]
             one.apply(given, variables)
 
-        strategy.run(step)
+        for _ in range(candidate.period):
+            strategy.run(step)
         path.append([number(v).tolist() for v in variables])
     for v in variables:
         copies = [number(copy).tolist() for copy in v.value.values]

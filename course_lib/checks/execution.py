@@ -117,10 +117,6 @@ def two_replicas_step_as_one(candidate):
     another optimizer."""
     on_tensorflow("strategies are")
     candidate.plain  # noqa: B018
-    if candidate.period > 1:
-        raise DoesNotApply(
-            "it collects gradients over several calls, and replicas do not share them"
-        )
     answer = elsewhere.ask(candidate, "replicas")
     candidate.must_agree(
         answer["path"],

@@ -111,7 +111,7 @@ class ScheduleFreeAdamW(keras.Optimizer):
     def averages(self):
         """Each weight with its x: what `at_average` of course_lib.averaging puts into the model."""
         pairs = list(zip(self._trainable_variables, self.z, strict=True))
-        begun = int(self.iterations) > 0
+        begun = ops.convert_to_numpy(self.iterations) > 0
         return [(w, averaged(w, z, self.beta_1) if begun else w) for w, z in pairs]
 
     def _decay(self, variable):
