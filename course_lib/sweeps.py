@@ -126,9 +126,9 @@ class Problem:
     def fingerprint(self):
         """Sixteen hexadecimal digits: equal if, to the last bit, the problem is."""
         arrays = self.x, self.y, self.x_test, self.y_test
-        return _digest(
-            self.shapes, self.batch_size, *((a.dtype.str, a.shape, a.tobytes()) for a in arrays)
-        )
+        code = _code(type(self).weights), _code(type(self).batches)  # of a subclass, perhaps
+        contents = [(a.dtype.str, a.shape, a.tobytes()) for a in arrays]
+        return _digest(self.shapes, self.batch_size, code, contents)
 
 
 def digits(hidden=(32,), batch_size=32):
@@ -144,8 +144,7 @@ class Racer:
     rule             a name of RULES, or a Rule of your own
     settings         hyper-parameters other than the learning rate; the rest are the Keras class's defaults
     tableau          where the gradients of one step are taken: two_gradients.HEUN and its kin; None for at the weights
-    micro_batches    how many batches make one step: a soft batch.  Their mean gradient is computed as that of one large
-                     batch, which it equals
+    micro_batches    how many batches make one step, with their mean gradient: a soft batch
     name             what the table calls it; the rule's name and what is special, if you give none
     Raises ValueError or TypeError, naming the argument.
     """
@@ -354,6 +353,8 @@ class _EachAlone:
 class _NumPy:
     """Step after step, as the functions stand."""
 
+    of = np
+
     def translate(self, function):
         return function
 
@@ -486,19 +487,28 @@ def _segment(shapes, racer, stepper):
     gradient, take = engine.translate(_gradient), engine.translate(_take)
 
     def run(data, batches, learning_rate, w, state):
+        def mean_gradient(w, step):
+            def add(i, total):
+                batch = take(data, batches, step * racer.micro_batches + i)
+                return total + gradient(w, *batch, shapes)
+
+            if racer.micro_batches == 1:
+                return gradient(w, *take(data, batches, step), shapes)
+            nothing = engine.of.zeros_like(w)
+            return engine.loop(racer.micro_batches, add, nothing) / racer.micro_batches
+
         def update(i, carry):
             w, state = carry
-            batch = take(data, batches, i)
             if racer.tableau is None:
-                return stepper.step(w, gradient(w, *batch, shapes), state, learning_rate)
+                return stepper.step(w, mean_gradient(w, i), state, learning_rate)
             gs = []
             for row in racer.tableau.a:
                 ahead = sum(a * g for a, g in zip(row, gs, strict=True))
-                gs.append(gradient(w - learning_rate * ahead, *batch, shapes))
+                gs.append(mean_gradient(w - learning_rate * ahead, i))
             g = sum(b * g for b, g in zip(racer.tableau.b, gs, strict=True))
             return stepper.step(w, g, state, learning_rate)
 
-        return engine.loop(batches.shape[0], update, (w, state))
+        return engine.loop(batches.shape[0] // racer.micro_batches, update, (w, state))
 
     return engine.compile(run)
 
@@ -550,9 +560,9 @@ def train(
     judged, diverged = [], np.zeros(len(w), bool)
     state, w, rates = stepper.init(w, rates), array(w), array(rates)
     for start in range(0, gradients, every):
-        part = orders[start // racer.looks : (start + every) // racer.looks, which]
-        part = part.reshape(-1, racer.micro_batches, *part.shape[1:]).swapaxes(1, 2)
-        part = part.reshape(*part.shape[:2], -1)  # (steps, trials, rows)
+        part = orders[
+            start // racer.looks : (start + every) // racer.looks, which
+        ]  # trials: axis 1
         w, state = run(data, array(part), rates, w, state)
         now = np.asarray(w)
         loss, accuracy = _judge(now, problem)
@@ -774,7 +784,8 @@ class Table:
     gradients        gradients spent
     loss             mean cross-entropy on the test rows
     accuracy         part of the test rows that is right
-    diverged         whether loss or weights were no longer finite
+    diverged         whether loss or weights are no longer finite, or were not at an earlier look.  A network whose units have
+                     all died is finite: it stays at the loss of guessing, log(classes)
     """
 
     KINDS = {

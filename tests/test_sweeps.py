@@ -64,7 +64,9 @@ def keras_training(problem, optimizer, seed, gradients):
     for rows in problem.batches(seed, gradients):
         one_step(x[rows], y[rows])
     z = keras.ops.convert_to_numpy(model(problem.x_test.astype("float64")))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(problem.y_test, z)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype="float64")(
+        problem.y_test, z
+    )
     return model.get_weights(), float(loss), float((z.argmax(axis=1) == problem.y_test).mean())
 
 
@@ -76,8 +78,7 @@ def test_a_trial_is_the_training_in_keras(problem, name):
     weights, loss, accuracy = keras_training(problem, optimizer, seed=3, gradients=24)
     table, ours = train(problem, Racer(name, settings), [2**-7], [3], **EXACT)
     assert largest_difference(ours[0], weights) < 1e-10
-    # Keras computes its losses in float32, whatever the model's dtype
-    assert table["loss"][-1] == pytest.approx(loss, rel=1e-6)
+    assert table["loss"][-1] == pytest.approx(loss, rel=1e-10)
     assert table["accuracy"][-1] == accuracy
 
 
@@ -383,6 +384,22 @@ def test_a_file_that_is_no_table_is_left_alone(problem, tmp_path):
     assert file.read_text() == "to do\nbuy milk\n"
 
 
+def test_a_trial_goes_by_the_name_that_its_rule_has_now(problem, trained, tmp_path):
+    file = tmp_path / "race.csv"
+    sweep(problem, ["adam"], [0.01], [0], **RACE, file=file)
+    renamed = sweep(problem, [Racer("adam", name="mine")], [0.01], [0], **RACE, file=file)
+    assert renamed["rule"].tolist() == ["mine", "mine"] and len(trained.batches) == 1
+
+
+def test_a_problem_that_begins_elsewhere_is_another_problem(problem):
+    class FromZero(Problem):
+        def weights(self, seed):
+            return [np.zeros(shape) for shape in self.shapes]
+
+    same = {name: getattr(problem, name) for name in Problem.__dataclass_fields__}
+    assert Problem(**same).fingerprint == problem.fingerprint != FromZero(**same).fingerprint
+
+
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     file = tmp_path / "race.csv"
     row = ("0" * 16, "sgd", 0.1, 0, 1, 1, 0.5, 0.25, False)
@@ -393,7 +410,7 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
             raise OSError("no space left on device")
 
     with pytest.raises(OSError, match="no space"):
-        Table([row, (*row[:-1], Unwritable())]).to_csv(file)
+        Table([(*row[:-1], True), (*row[:-1], Unwritable())]).to_csv(file)
     assert Table.read_csv(file).rows == [row]
 
 
