@@ -7,7 +7,7 @@ from .grading import NotYet, ask, exercise, numbers, pair, same, short
 
 @exercise("17.1")
 def steps_within(answer):
-    for budget, looks, micro_batches in [(400, 1, 1), (400, 2, 1), (400, 1, 8), (100, 2, 3)]:
+    for budget, looks, micro_batches in [(100, 2, 3), (400, 1, 1), (400, 2, 1), (400, 1, 8)]:
         seen = float(numbers(ask(answer, budget, looks, micro_batches), (), "the number of steps"))
         right = budget // (looks * micro_batches)
         if seen == right:
@@ -43,10 +43,11 @@ def pick_and_report(answer):
     losses = np.array(
         [
             # tuning        reporting
-            [0.5, 0.5, 0.5, 0.625, 0.375, 0.75],
+            [1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
             [0.25, 0.25, 0.5, 1.0, 0.5, 0.25],  # the right choice
-            [0.0, 0.875, 0.875, 0.25, 0.25, 0.25],  # the best single trial
-            [0.125, nan, 0.125, 0.125, 0.125, 0.125],  # the best of those that survive
+            [0.0, 0.875, 0.875, 0.75, 0.75, 0.75],  # the best single trial
+            [0.125, nan, 0.125, 1.0, 1.0, 1.0],  # the best of those that survive
+            [0.5, 0.5, 0.5, 0.125, 0.125, 0.125],  # the best on the other seeds, and on all
         ]
     )
     kept = losses.copy()
@@ -58,9 +59,11 @@ def pick_and_report(answer):
     if row == 2:
         raise NotYet("the best single trial is a lucky seed: compare the means of the rows")
     if row == 0:
-        raise NotYet("that row has the highest mean loss of those that never failed, or no mean")
+        raise NotYet("that row has the highest mean loss of all that never failed")
+    if row == 4:
+        raise NotYet("the reporting seeds had a vote: choose by the tuning seeds alone")
     if row != 1:
-        raise NotYet(f"return the number of a row, 0 to 3; it returned {short(row)}")
+        raise NotYet(f"return the number of a row, 0 to 4; it returned {short(row)}")
     if np.isclose(reported, losses[1, tuning].mean()):
         raise NotYet("the seeds that chose are flattered: report on the others")
     if np.isclose(reported, losses[1].mean()):
@@ -71,14 +74,12 @@ def pick_and_report(answer):
         raise NotYet("that is the median of the reporting seeds: their mean is asked for")
     same(reported, 1.75 / 3, "the second thing should be the mean loss over the reporting seeds")
 
-    # Row 0 is better on the tuning seeds, row 1 on the others and on all together.
-    peeked = np.array([[0.25, 0.5, 0.875, 1.0], [0.5, 0.5, 0.125, 0.125]])
-    row, reported = _choice(answer, peeked, [0, 1], [2, 3])
-    if row == 1:
-        raise NotYet("the reporting seeds had a vote: choose by the tuning seeds alone")
-    same([row, reported], [0, 1.875 / 2], "the columns are those that `tuning` and `reporting` name")
-    row, reported = _choice(answer, peeked[:, ::-1], [3, 2], [1, 0])
-    same([row, reported], [0, 1.875 / 2], "the columns are those that `tuning` and `reporting` name")
+    others = np.array([[0.25, 0.5, 0.875, 1.0], [0.5, 0.5, 0.125, 0.125]])
+    for columns in ([0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]):
+        mixed = np.empty_like(others)
+        mixed[:, columns] = others
+        choice = _choice(answer, mixed, columns[:2], columns[2:])
+        same(choice, [0, 0.9375], "the columns are those that `tuning` and `reporting` name")
 
     failed = np.array([[0.25, 0.25, 0.5, nan], [0.5, 0.5, 0.25, 0.25]])
     row, reported = _choice(answer, failed, [0, 1], [2, 3])
