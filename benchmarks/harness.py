@@ -78,7 +78,7 @@ class Results:
         row = dict(benchmark=benchmark, case=case, what=what, against=against) | row
         self.rows[_key(row)] = row
         self.write()
-        print(f"{benchmark}, {case}: {what} / {against} = {value:.3g}")
+        print(f"{benchmark}, {case}: {what} / {against} = {value:.3g}", flush=True)
         if target:
             lowest, highest = target
             assert lowest <= round(value, 3) <= highest, f"{row}: not from {lowest} to {highest}"
