@@ -53,8 +53,11 @@ class Results:
     def __init__(self, path=RESULTS):
         self.path = path
         self.about, self.rows = {"machine": _machine(), "versions": _versions()}, {}
-        if path.exists():
-            there = json.loads(path.read_text(encoding="utf-8"))
+        self._read()
+
+    def _read(self):
+        if self.path.exists():
+            there = json.loads(self.path.read_text(encoding="utf-8"))
             known, here = there["versions"], self.about["versions"]
             alike = all(known.get(name, version) == version for name, version in here.items())
             if alike and there["machine"] == self.about["machine"]:
@@ -76,6 +79,7 @@ class Results:
         if target:
             row["target"] = list(target)
         row = dict(benchmark=benchmark, case=case, what=what, against=against) | row
+        self._read()  # another environment may have written meanwhile
         self.rows[_key(row)] = row
         self.write()
         print(f"{benchmark}, {case}: {what} / {against} = {value:.3g}", flush=True)

@@ -29,7 +29,9 @@ def main(kind, way):
     model.fit(data, verbose=0, shuffle=False)
     with open("/proc/self/status") as file:
         highest = next(int(x.split()[1]) * 1024 for x in file if x.startswith("VmHWM"))
-    state = sum(int(np.prod(v.shape)) * np.dtype(v.dtype).itemsize for v in model.optimizer.variables)
+    state = sum(
+        int(np.prod(v.shape)) * np.dtype(v.dtype).itemsize for v in model.optimizer.variables
+    )
     print(json.dumps({"peak": highest - before, "state": state}))
 
 
