@@ -57,5 +57,5 @@ def test_heun_costs_two_gradient_steps(results, rows, way):
         "Heun": fitting(heun, batches(rows, steps).cache()),
         "two gradient steps": fitting(plain, batches(rows, 2 * steps).cache()),
     }
-    times = side_by_side(candidates, rounds=21)
+    times = side_by_side(candidates, rounds=15)
     results.ratio("Heun", f"{rows} rows, {way}", "Heun", times, "two gradient steps", (0, 1.05))
