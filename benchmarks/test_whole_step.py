@@ -8,7 +8,8 @@ from harness import side_by_side
 from networks import batches, compiled
 
 BUILT_IN = [name for name, rule in RULES.items() if rule.builtin]
-STEPS = 60
+STEPS = 20
+PAIRS = 61  # many and short: what disturbs a sample lasts longer than one
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,10 @@ def test_our_class_costs_what_keras_own_costs(results, data, name):
         "ours": fitting(compiled(rule.keras_class(**settings)), data),
         "Keras": fitting(compiled(rule.builtin(**settings)), data),
     }
-    times = side_by_side(candidates, rounds=25)
-    results.ratio("fit", f"{name}, graph", "ours", times, "Keras", (0.95, 1.05))
+    times = side_by_side(candidates, rounds=PAIRS)
+    # Where no setting makes the two agree (schedule_free), they are no twins: there is nothing to hold.
+    target = None if rule.agree_when is None else (0.95, 1.05)
+    results.ratio("fit", f"{name}, graph", "ours", times, "Keras", target)
 
 
 def test_and_under_xla(results, data):
@@ -41,7 +44,7 @@ def test_and_under_xla(results, data):
         "ours": fitting(compiled(rule.keras_class(0.0001), jit_compile=True), data),
         "Keras": fitting(compiled(rule.builtin(0.0001), jit_compile=True), data),
     }
-    times = side_by_side(candidates, rounds=25)
+    times = side_by_side(candidates, rounds=PAIRS)
     results.ratio("fit", "adam, jit", "ours", times, "Keras", (0.95, 1.05))
 
 
@@ -57,5 +60,5 @@ def test_heun_costs_two_gradient_steps(results, rows, way):
         "Heun": fitting(heun, batches(rows, steps).cache()),
         "two gradient steps": fitting(plain, batches(rows, 2 * steps).cache()),
     }
-    times = side_by_side(candidates, rounds=15)
+    times = side_by_side(candidates, rounds=PAIRS if rows == 128 else 15)
     results.ratio("Heun", f"{rows} rows, {way}", "Heun", times, "two gradient steps", (0, 1.05))
