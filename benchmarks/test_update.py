@@ -55,7 +55,7 @@ def against_the_limit(
     _, size = NUMPY_CASES[case]
     standards = limit.limits(rule, size, library)
     standard = next(iter(standards))
-    rounds = rounds or (9 if size > 2**24 else 31)
+    rounds = rounds or (15 if size > 2**24 else 31)
     times = side_by_side(
         standards | candidates, rounds, before=limit.clear_caches if cold else None
     )
