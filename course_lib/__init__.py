@@ -11,6 +11,7 @@ saving          what a saved file holds; stop, save, load and continue exactly
 museum          the recipes of Keras 1 and 2, executed, faults included; old names and today's
 landscapes      functions of two variables to walk on: value, gradient, minimum, drawing window
 problems        real handwritten digits, and the networks of the course
+roofline        the bytes that a step must move, and a NumPy Adam at the pace of a cache
 models          fresh models by seed, fingerprints, and what two models have in common
 figures         one colour a rule; a few plots that draw on the axes you give them
 checks          check_rule and check_optimizer: what must hold for a rule told twice, and for any optimizer; dialects

@@ -1,0 +1,64 @@
+"""A whole step of `fit`: forward, backward, update, and what Keras does around them."""
+
+from course_lib.optimizers import RULES
+from course_lib.two_gradients import HEUN, TwoGradientModel
+
+import pytest
+from harness import side_by_side
+from networks import batches, compiled
+
+BUILT_IN = [name for name, rule in RULES.items() if rule.builtin]
+STEPS = 20
+PAIRS = 61  # many and short: what disturbs a sample lasts longer than one
+
+
+@pytest.fixture(scope="module")
+def data():
+    return batches(128, STEPS).cache()
+
+
+def fitting(model, data, epochs=1):
+    return lambda: model.fit(data, epochs=epochs, verbose=0, shuffle=False)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_our_class_costs_what_keras_own_costs(results, data, name):
+    rule = RULES[name]
+    settings = {
+        **rule.settings,
+        "learning_rate": 0.0001,
+    }  # nothing diverges, and nothing is denormal
+    candidates = {
+        "ours": fitting(compiled(rule.keras_class(**settings)), data),
+        "Keras": fitting(compiled(rule.builtin(**settings)), data),
+    }
+    times = side_by_side(candidates, rounds=PAIRS)
+    # Where no setting makes the two agree (schedule_free), they are no twins: there is nothing to hold.
+    target = None if rule.agree_when is None else (0.95, 1.05)
+    results.ratio("fit", f"{name}, graph", "ours", times, "Keras", target)
+
+
+def test_and_under_xla(results, data):
+    rule = RULES["adam"]
+    candidates = {
+        "ours": fitting(compiled(rule.keras_class(0.0001), jit_compile=True), data),
+        "Keras": fitting(compiled(rule.builtin(0.0001), jit_compile=True), data),
+    }
+    times = side_by_side(candidates, rounds=PAIRS)
+    results.ratio("fit", "adam, jit", "ours", times, "Keras", (0.95, 1.05))
+
+
+@pytest.mark.parametrize("rows", [128, 2048])
+@pytest.mark.parametrize("way", ["graph", "jit"])
+def test_heun_costs_two_gradient_steps(results, rows, way):
+    """As many gradients of as many examples: n steps of Heun, or 2 n plain ones."""
+    jit, steps = way == "jit", STEPS if rows == 128 else 4
+    sgd = RULES["sgd"].keras_class
+    heun = compiled(sgd(0.01), wrap=lambda inner: TwoGradientModel(inner, HEUN), jit_compile=jit)
+    plain = compiled(sgd(0.01), jit_compile=jit)
+    candidates = {
+        "Heun": fitting(heun, batches(rows, steps).cache()),
+        "two gradient steps": fitting(plain, batches(rows, 2 * steps).cache()),
+    }
+    times = side_by_side(candidates, rounds=PAIRS if rows == 128 else 15)
+    results.ratio("Heun", f"{rows} rows, {way}", "Heun", times, "two gradient steps", (0, 1.05))
