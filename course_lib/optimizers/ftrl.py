@@ -1,10 +1,11 @@
 """FTRL-Proximal: Adagrad that keeps its doubts to itself, and writes down zero until a gradient insists.
 
     p ← −learning_rate_power
-    σ ← ((n + g²)ᵖ − nᵖ) / learning_rate
+    a ← (n + g²)ᵖ
+    σ ← (a − nᵖ) / learning_rate
     z ← z + g + 2 · l2_shrinkage_regularization_strength · w − σ · w
     n ← n + g²
-    q ← (beta + nᵖ) / learning_rate + 2 · l2_regularization_strength
+    q ← (beta + a) / learning_rate + 2 · l2_regularization_strength
     c ← clip(z, −l1_regularization_strength, l1_regularization_strength)
     w ← (c − z) / q
 
@@ -44,10 +45,11 @@ def step(
 ):
     z, n = state["z"], state["n"]
     p = -learning_rate_power
-    sigma = ((n + g**2) ** p - n**p) / learning_rate
+    a = (n + g**2) ** p
+    sigma = (a - n**p) / learning_rate
     z = z + g + 2 * l2_shrinkage_regularization_strength * w - sigma * w
     n = n + g**2
-    q = (beta + n**p) / learning_rate + 2 * l2_regularization_strength
+    q = (beta + a) / learning_rate + 2 * l2_regularization_strength
     c = np.clip(z, -l1_regularization_strength, l1_regularization_strength)
     w = (c - z) / q
     return w, {"z": z, "n": n}
@@ -97,10 +99,11 @@ class Ftrl(keras.Optimizer):
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         p = -self.learning_rate_power
-        sigma = ((n + g**2) ** p - n**p) / learning_rate
+        a = (n + g**2) ** p
+        sigma = (a - n**p) / learning_rate
         self.assign(z, z + g + 2 * self.l2_shrinkage_regularization_strength * w - sigma * w)
         self.assign(n, n + g**2)
-        q = (self.beta + n**p) / learning_rate + 2 * self.l2_regularization_strength
+        q = (self.beta + a) / learning_rate + 2 * self.l2_regularization_strength
         c = ops.clip(z, -self.l1_regularization_strength, self.l1_regularization_strength)
         self.assign(w, (c - z) / q)
 
