@@ -198,7 +198,7 @@ CARDS = {
     "soft_batch": [
         (
             "sum_grads = [K.zeros(K.int_shape(p)) for p in params]",
-            'self.sums = self.add_optimizer_variables(variables, "sum")',
+            'self.sums = self.add_shares(variables, "sum")',
         ),
         (
             "self.updates = [K.update_add(self.iterations, 1)]",
@@ -211,9 +211,12 @@ CARDS = {
         ),
         (
             "cond = K.equal(self.iterations % self.steps_per_update, 0)",
-            "self._fire_if(self.count >= self.steps)",
+            "self.count >= self.steps",
         ),
-        ("K.switch(cond, K.update(p, new_p), p),", "ops.cond(due, self._fire, lambda: None)"),
+        (
+            "K.switch(cond, K.update(p, new_p), p),",
+            "self.perform_if(self.count >= self.steps, self._fire)",
+        ),
         (
             "new_p = p - self.lr * sg / float(self.steps_per_update)",
             "self.inner_optimizer.apply(means, [self._trainable_variables[i] for i in reached])",
@@ -222,7 +225,7 @@ CARDS = {
     "heun": [
         (
             "old_grads = [K.zeros(K.int_shape(p)) for p in params]",
-            "start, gs = [w[i] for i in used], [[g[i] for i in used]]",
+            "start, gs = [w[i] for i in used], [_of_all_replicas([g[i] for i in used])]",
         ),
         ("for i, step in enumerate([self.step1, self.step2]):", "while len(gs) < method.looks:"),
         (
@@ -235,7 +238,7 @@ CARDS = {
         ),
         (
             "ops.append(K.update(p, p - 0.5 * self.lr * (g - og)))",
-            "optimizer.apply(_as_the_optimizer_expects(g, gs, optimizer), weights)",
+            "optimizer.apply(_as_the_optimizer_expects(g, gs, optimizer, replicas), weights)",
         ),
         (
             "model.train_function = train_function",
