@@ -1,4 +1,7 @@
-"""A whole sweep, 8 learning rates x 8 seeds of one network, over one plain `fit` of it: each from nothing, compilation included."""
+"""A whole sweep, 8 learning rates x 8 seeds of one network, over one `fit` of it: each from nothing, compilation included.
+
+Both report the accuracy as they go: the sweep that of 389 digits held out, `fit` that of its batches, which costs less.
+"""
 
 import importlib.util
 
@@ -21,7 +24,8 @@ def test_sixty_four_trials_cost_about_one_fit(results, engine):
 
     def one_fit():
         model = small_network()
-        model.compile(RULES["adam"].builtin(0.01), loss="sparse_categorical_crossentropy")
+        loss = "sparse_categorical_crossentropy"
+        model.compile(RULES["adam"].builtin(0.01), loss=loss, metrics=["accuracy"])
         model.fit(problem.x, problem.y, batch_size=32, epochs=20, verbose=0)
 
     def all_trials():

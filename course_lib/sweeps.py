@@ -489,11 +489,11 @@ def _segment(shapes, racer, stepper):
     def run(data, batches, learning_rate, w, state):
         def mean_gradient(w, step):
             def add(i, total):
-                batch = take(data, batches, step * racer.micro_batches + i)
-                return total + gradient(w, *batch, shapes)
+                rows = batches[step * racer.micro_batches + i]
+                return total + gradient(w, *take(data, rows, shapes[0][0]), shapes)
 
             if racer.micro_batches == 1:
-                return gradient(w, *take(data, batches, step), shapes)
+                return gradient(w, *take(data, batches[step], shapes[0][0]), shapes)
             nothing = engine.of.zeros_like(w)
             return engine.loop(racer.micro_batches, add, nothing) / racer.micro_batches
 
@@ -513,9 +513,10 @@ def _segment(shapes, racer, stepper):
     return engine.compile(run)
 
 
-def _take(data, batches, i):
-    x, y = data
-    return np.take(x, batches[i], axis=0), np.take(y, batches[i], axis=0)
+def _take(data, rows, features):
+    """x and y of these rows, which lie side by side in `data`: looked up at one go."""
+    batch = np.take(data, rows, axis=0)
+    return batch[..., :features], batch[..., features:]
 
 
 # ---- The race ----
@@ -556,7 +557,7 @@ def train(
     ).astype("int32")
     w = starts[which].astype(dtype)
     one_hot = np.eye(int(problem.y.max()) + 1, dtype=dtype)[problem.y]
-    data = array(problem.x.astype(dtype)), array(one_hot)
+    data = array(np.concatenate([problem.x.astype(dtype), one_hot], axis=1))
     judged, diverged = [], np.zeros(len(w), bool)
     state, w, rates = stepper.init(w, rates), array(w), array(rates)
     for start in range(0, gradients, every):
