@@ -302,13 +302,21 @@ def _is_coordinate_wise(racer):
     return w.shape == (2, 8) and np.allclose(w, rows, rtol=1e-12, atol=0)
 
 
-class _Together:
-    """One call of `step` for all weights of all trials: the weights (trials, weights), the learning rates (trials, 1)."""
+class _Stepper:
+    """What takes a racer's steps on an engine: `init(w, learning_rate)` and `step(w, g, state, learning_rate)`.
+
+    The weights are (trials, weights), the learning rates (trials, 1).
+    """
 
     def __init__(self, racer, engine, shapes):
-        self.racer, self.engine = racer, engine
+        self.racer, self.engine, self.shapes = racer, engine, shapes
         self.step_function = engine.translate(racer.the_rule.numpy.step)
+        self.parts = engine.translate(_parts)
         self.hyper = _hyperparameters(racer)
+
+
+class _Together(_Stepper):
+    """One call of the rule's `step` for all weights of all trials."""
 
     def init(self, w, learning_rate):
         state = _init(self.racer, w)
@@ -323,14 +331,8 @@ class _Together:
         return self.step_function(w, g, state, learning_rate=learning_rate, **self.hyper)
 
 
-class _EachAlone:
+class _EachAlone(_Stepper):
     """One call of `step` for each variable of each trial: for rules that take norms, rows or singular values of it."""
-
-    def __init__(self, racer, engine, shapes):
-        self.racer, self.engine, self.shapes = racer, engine, shapes
-        self.step_function = engine.translate(racer.the_rule.numpy.step)
-        self.parts = engine.translate(_parts)
-        self.hyper = _hyperparameters(racer)
 
     def init(self, w, learning_rate):
         return [
