@@ -90,7 +90,7 @@ def test_numpy(results, library, case):
 
 
 @pytest.mark.parametrize("case", ["1 tensor, 1e6 weights", "400 tensors, 1e6 weights"])
-def test_in_a_cache(results, library, case):
+def measure_in_a_cache(results, library, case):
     """Step after step and nothing in between: 16 MB stay in a large cache, where NumPy's instructions are the limit."""
     count, size = NUMPY_CASES[case]
     v, scratch = np.ones(size, "float32"), np.empty(BLOCK, "float32")
@@ -134,13 +134,13 @@ def naive(rule, ws, gs):
 
 
 @pytest.mark.parametrize("rule", ["sgd", "momentum", "adagrad"])
-def test_naive_numpy_of_other_rules(results, library, rule):
+def measure_naive_numpy_of_other_rules(results, library, rule):
     case = "4 tensors, 1e6 weights"
     candidates = {"NumPy, naive": naive(rule, tensors(4, 10**6, 0), tensors(4, 10**6, 1))}
     against_the_limit(results, library, rule, case, candidates)
 
 
-def test_block_sizes(results):
+def measure_block_sizes(results):
     """The same Adam from memory, with blocks from much too small to much too large."""
     ws, gs = tensors(1, 20_000_000, 0), tensors(1, 20_000_000, 1)
     candidates = {}
@@ -156,7 +156,7 @@ def test_block_sizes(results):
         results.ratio("block size", f"of {BLOCK}", what, times, "as it comes")
 
 
-def test_balance(results):
+def measure_balance(results):
     """How many operations this core does in the time in which it moves a byte: a matrix product beside a touch."""
     a = np.random.default_rng(0).standard_normal((1024, 1024), dtype="float32")
     out = np.empty_like(a)
@@ -194,7 +194,7 @@ def keras_step(make, count, size, way):
     [("adam", case) for case in CASES]
     + [(rule, "4 tensors, 1e6 weights") for rule in ("sgd", "momentum", "adagrad")],
 )
-def test_keras(results, library, rule, case, way):
+def measure_keras(results, library, rule, case, way):
     pytest.importorskip("tensorflow")
     makes = {"ours": RULES[rule].keras_class, "Keras": RULES[rule].builtin}
     candidates = {
@@ -207,7 +207,7 @@ def test_keras(results, library, rule, case, way):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_tensorflows_fused_operation(results, library, case):
+def measure_tensorflows_fused_operation(results, library, case):
     """tf.raw_ops.ResourceApplyAdam: one pass, written by hand in C++, in a graph."""
     tf = pytest.importorskip("tensorflow")
     count, size = CASES[case]
@@ -230,7 +230,7 @@ def test_tensorflows_fused_operation(results, library, case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_optax(results, library, case):
+def measure_optax(results, library, case):
     jax, optax = pytest.importorskip("jax"), pytest.importorskip("optax")
     count, size = CASES[case]
     optimizer = optax.adam(0.001)
@@ -251,7 +251,7 @@ def test_optax(results, library, case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_torch(results, library, case):
+def measure_torch(results, library, case):
     torch = pytest.importorskip("torch")
     torch.set_num_threads(1)
     count, size = CASES[case]
