@@ -5,6 +5,7 @@ from course_lib.two_gradients import HEUN, TwoGradientModel
 
 import pytest
 from harness import side_by_side
+from keras import ops
 from networks import batches, compiled
 
 BUILT_IN = [name for name, rule in RULES.items() if rule.builtin]
@@ -36,6 +37,31 @@ def test_our_class_costs_what_keras_own_costs(results, data, name):
     # Where no setting makes the two agree (schedule_free), they are no twins: there is nothing to hold.
     target = None if rule.agree_when is None else (0.95, 1.05)
     results.ratio("fit", f"{name}, graph", "ours", times, "Keras", target)
+
+
+class AssigningAdam(RULES["adam"].keras_class):
+    """The same averages in the paper's words: `assign` puts a fresh array into the slot at every step."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        i = self._get_variable_index(variable)
+        w, m, v = variable, self.m[i], self.v[i]
+        g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
+        learning_rate = ops.cast(learning_rate, w.dtype)
+        t = ops.cast(self.iterations + 1, w.dtype)
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g**2)
+        m_hat = m / (1 - self.beta_1**t)
+        v_hat = v / (1 - self.beta_2**t)
+        self.assign(w, w - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))
+
+
+def measure_averages_assigned_afresh(results, data):
+    candidates = {
+        "averages assigned afresh": fitting(compiled(AssigningAdam(0.0001)), data),
+        "ours": fitting(compiled(RULES["adam"].keras_class(0.0001)), data),
+    }
+    times = side_by_side(candidates, rounds=PAIRS)
+    results.ratio("fit", "adam, graph", "averages assigned afresh", times, "ours")
 
 
 def test_and_under_xla(results, data):

@@ -181,7 +181,9 @@ IN_KERAS = [
     (r"expm1", "exp"),
     (r" \* -", " * "),
     (r"self\.assign\((\w), (.*)\)\n", r"\1 = \2\n"),  # a local name in place of the variable
-    (r"(?s)self\.assign\(.*?\)\n(?=        \w|\n)", "pass\n"),  # forgotten
+    (r"self\.assign_add\((\w), (.*)\)\n", r"\1 = \1 + \2\n"),
+    (r"self\.assign_add\(", "self.assign("),
+    (r"(?s)self\.assign(_add)?\(.*?\)\n(?=        \w|\n)", "pass\n"),  # forgotten
     (r"self\.([a-zLR])\[[^]]*\]", r"self.\1[0]"),  # one slot for all variables
     (
         r"self\.([a-zLR])\[[^]]*\]",

@@ -531,11 +531,11 @@ def rows_of(text):
 
 
 def assigned(cell):
-    """The letter that a row sets: s for `s = ...` and for `self.assign(s, ...)`."""
+    """The letter that a row sets: s for `s = ...`, `self.assign(s, ...)` and `self.assign_add(s, ...)`."""
     match ast.parse(cell).body[0]:
         case ast.Assign(targets=[target]):
             return ast.unparse(target)
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="assign"), args=[target, _])):
+        case ast.Expr(ast.Call(ast.Attribute(attr="assign" | "assign_add"), [target, _])):
             return ast.unparse(target)
 
 

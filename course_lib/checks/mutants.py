@@ -11,6 +11,7 @@ from types import ModuleType
 from course_lib.optimizers import RULES
 
 UPDATE = "self.assign(w, w - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))"
+BETAS_SWAPPED = ("beta_1) * (g", "beta_2) * (g"), ("beta_2) * (g**2", "beta_1) * (g**2")
 CONFIG = '"beta_1": self.beta_1,'
 BUILD = "super().build(variables)\n"
 STEP = "    def update_step(self, gradient, variable, learning_rate):\n"
@@ -49,8 +50,9 @@ MUTANTS = [
     ("epsilon under the root", "adam", REFERENCE, ("(ops.sqrt(v_hat) + self.epsilon)", "ops.sqrt(v_hat + self.epsilon)")),
     ("epsilon under the root", "adagrad", REFERENCE, ("(ops.sqrt(s) + self.epsilon)", "ops.sqrt(s + self.epsilon)")),
     ("epsilon beside the root", "rmsprop", REFERENCE, ("ops.sqrt(s + self.epsilon)", "(ops.sqrt(s) + self.epsilon)")),
-    ("betas swapped", "adam", REFERENCE, ("self.beta_1 * m", "self.beta_2 * m")),
-    ("m sums and does not average", "adam", REFERENCE, ("(1 - self.beta_1) * g", "g")),
+    ("betas swapped", "adam", REFERENCE, *BETAS_SWAPPED),
+    ("m sums and does not average", "adam", REFERENCE, ("(1 - self.beta_1) * (g - m)", "g - (1 - self.beta_1) * m")),
+    ("assign where assign_add was meant", "adam", REFERENCE, ("self.assign_add(m,", "self.assign(m,")),
     ("the largest v forgotten", "amsgrad", REFERENCE, ("ops.maximum(", "ops.minimum(")),
     ("accumulator starts anew each step", "adagrad", REFERENCE, ("s + g**2", "g**2")),
     ("damped where it should add", "momentum", REFERENCE, ("- learning_rate * g", "- (1 - self.momentum) * learning_rate * g")),
@@ -61,7 +63,7 @@ MUTANTS = [
     # -- the same, caught by the name that it bears, where nobody gave a reference
     ("t frozen at 1", "adam", NAME, ("self.iterations + 1", "1")),
     ("no correction of v", "adam", NAME, ("v / (1 - self.beta_2**t)", "v")),
-    ("betas swapped", "adam", NAME, ("self.beta_1 * m", "self.beta_2 * m")),
+    ("betas swapped", "adam", NAME, *BETAS_SWAPPED),
     ("sign descent", "adam", NAME, (UPDATE, "self.assign(w, w - learning_rate * ops.sign(m_hat))")),
     ("accumulator starts anew each step", "adagrad", NAME, ("s + g**2", "g**2")),
     ("rho swapped", "rmsprop", NAME, ("self.rho * s + (1 - self.rho) * g**2", "(1 - self.rho) * s + self.rho * g**2")),
@@ -75,7 +77,7 @@ MUTANTS = [
     ("state parked on the weights, as fastai's course had it", "momentum", "all_state_is_in_its_variables", ("v = variable, self.v[self._get_variable_index(variable)]", "v = variable, variable.__dict__.setdefault('parked', keras.Variable(ops.zeros(variable.shape), dtype=variable.dtype))"), ('self.v = self.add_optimizer_variables(variables, "v")', "self.v = {}")),
     ("a buffer of the class", "momentum", "two_optimizers_do_not_meet", ("v = variable, self.v[self._get_variable_index(variable)]", "v = variable, self.everybodys.setdefault(self._get_variable_index(variable), self.v[self._get_variable_index(variable)])"), method("    everybodys = {}")),
     ("state parked on the module", "momentum", "two_optimizers_do_not_meet", ("v = variable, self.v[self._get_variable_index(variable)]", "v = variable, PARKED.setdefault((tuple(variable.shape), self._get_variable_index(variable)), keras.Variable(ops.zeros(variable.shape), dtype=variable.dtype))"), ("import keras\n", "import keras\nPARKED = {}\n")),
-    ("the slot is not assigned", "adam", "no_slot_stays_empty", ("self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)", "m = self.beta_1 * m + (1 - self.beta_1) * g")),
+    ("the slot is not assigned", "adam", "no_slot_stays_empty", ("self.assign_add(m, (1 - self.beta_1) * (g - m))", "m = m + (1 - self.beta_1) * (g - m)")),
     ("the slot is not assigned", "momentum", "no_slot_stays_empty", ("self.assign(v, self.momentum * v - learning_rate * g)", "v = self.momentum * v - learning_rate * g")),
     ("the weights are not assigned", "sgd", "a_step_can_be_taken", ("self.assign(w, w - learning_rate * g)", "w = w - learning_rate * g")),
     ("slots in float32", "momentum", "float64_stays_float64", ("self.v = self.add_optimizer_variables(variables, \"v\")", "self.v = [self.add_variable(v.shape, dtype='float32') for v in variables]"), ("self.momentum * v", "self.momentum * ops.cast(v, w.dtype)"), ("w + v", "w + ops.cast(v, w.dtype)")),
@@ -127,8 +129,8 @@ MUTANTS = [
     ("begins to count anew when it is loaded", "adam", "training_resumes_from_a_weights_file", method("    def load_own_variables(self, store):\n        super().load_own_variables(store)\n        self.iterations.assign(0)")),
     ("does not save the collected gradients", "sgd", "training_resumes_in_the_middle_of_an_accumulation", method("    def load_own_variables(self, store):\n        super().load_own_variables(store)\n        [v.assign(ops.zeros_like(v)) for v in getattr(self, '_accumulated_gradients', [])]")),
     # -- what Keras offers to every optimizer
-    ("decays twice", "adam", "weight_decay_is_applied_once_before_the_step", ("self.assign(m,", "self.assign(w, w - learning_rate * (self.weight_decay or 0.0) * w)\n        self.assign(m,")),
-    ("decays through the gradient (L2)", "adam", "weight_decay_is_applied_once_before_the_step", ("self.assign(m,", "g = g + (self.weight_decay or 0.0) * w\n        self.assign(m,"), method("    def _apply_weight_decay(self, variables):\n        pass")),
+    ("decays twice", "adam", "weight_decay_is_applied_once_before_the_step", ("self.assign_add(m,", "self.assign(w, w - learning_rate * (self.weight_decay or 0.0) * w)\n        self.assign_add(m,")),
+    ("decays through the gradient (L2)", "adam", "weight_decay_is_applied_once_before_the_step", ("self.assign_add(m,", "g = g + (self.weight_decay or 0.0) * w\n        self.assign_add(m,"), method("    def _apply_weight_decay(self, variables):\n        pass")),
     ("does not decay", "adam", "weight_decay_is_applied_once_before_the_step", method("    def _apply_weight_decay(self, variables):\n        pass")),
     ("decays after the step", "sgd", "weight_decay_is_applied_once_before_the_step", ("self.assign(w, w - learning_rate * g)", "d = self.weight_decay or 0.0\n        self.assign(w, (w / (1 - learning_rate * d) - learning_rate * g) * (1 - learning_rate * d))")),
     ("decays what is excluded", "adam", "excluded_variables_do_not_decay", method("    def _use_weight_decay(self, variable):\n        return True")),

@@ -58,7 +58,7 @@ class Adamax(keras.Optimizer):
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
-        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign_add(m, (1 - self.beta_1) * (g - m))
         self.assign(u, ops.maximum(self.beta_2 * u, ops.abs(g)))
         m_hat = m / (1 - self.beta_1**t)
         self.assign(w, w - learning_rate * m_hat / (u + self.epsilon))

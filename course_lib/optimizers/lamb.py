@@ -79,8 +79,8 @@ class Lamb(keras.Optimizer):
         learning_rate = ops.cast(learning_rate, w.dtype)
         weight_decay = self.weight_decay if self._use_weight_decay(variable) else 0.0
         t = ops.cast(self.iterations + 1, w.dtype)
-        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
-        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g**2)
+        self.assign_add(m, (1 - self.beta_1) * (g - m))
+        self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
         m_hat = m / (1 - self.beta_1**t)
         v_hat = v / (1 - self.beta_2**t)
         u = m_hat / (ops.sqrt(v_hat) + self.epsilon) + weight_decay * w

@@ -168,8 +168,8 @@ class Muon(keras.Optimizer):
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         rate = ops.cast(rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
-        self.assign(m, self.adam_beta_1 * m + (1 - self.adam_beta_1) * g)
-        self.assign(v, self.adam_beta_2 * v + (1 - self.adam_beta_2) * g**2)
+        self.assign_add(m, (1 - self.adam_beta_1) * (g - m))
+        self.assign_add(v, (1 - self.adam_beta_2) * (g**2 - v))
         rate = rate * ops.sqrt(1 - self.adam_beta_2**t) / (1 - self.adam_beta_1**t)
         self.assign(w, w - rate * m / (ops.sqrt(v) + self.epsilon))
 

@@ -74,8 +74,8 @@ class RAdam(keras.Optimizer):
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
-        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
-        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g**2)
+        self.assign_add(m, (1 - self.beta_1) * (g - m))
+        self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
         m_hat = m / (1 - self.beta_1**t)
         v_hat = v / (1 - self.beta_2**t)
         rho_inf = 2 / (1 - self.beta_2) - 1

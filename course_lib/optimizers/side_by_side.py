@@ -12,8 +12,8 @@ COLUMN = 54  # characters: two columns fit a notebook's page on a laptop
 def side_by_side(left, right):
     """The bodies of two functions as one text, row against row.
 
-    Rows are matched by what they assign: `s = ...` in NumPy stands beside `self.assign(s, ...)` in Keras.  A row that
-    only one side has stands alone, and is usually the lesson.
+    Rows are matched by what they assign: `s = ...` in NumPy stands beside `self.assign(s, ...)` or
+    `self.assign_add(s, ...)` in Keras.  A row that only one side has stands alone, and is usually the lesson.
 
     left, right    functions whose source can be read, say adagrad.step and adagrad.Adagrad.update_step
     Returns a str to print.  Raises TypeError for what has no source.
@@ -62,7 +62,7 @@ def _rows(function):
                 yield "the state", row
             case ast.Assign(targets=[target]):
                 yield ast.unparse(target), row
-            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="assign"), args=[target, _])):
+            case ast.Expr(ast.Call(ast.Attribute(attr="assign" | "assign_add"), [target, _])):
                 yield ast.unparse(target), row.replace("( ", "(").replace(" )", ")")
             case _:
                 yield type(statement).__name__, row

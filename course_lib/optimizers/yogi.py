@@ -74,7 +74,7 @@ class Yogi(keras.Optimizer):
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
-        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign_add(m, (1 - self.beta_1) * (g - m))
         self.assign(v, v - ops.sign(v - g**2) * (1 - self.beta_2) * g**2)
         m_hat = m / (1 - self.beta_1**t)
         v_hat = v / (1 - self.beta_2**t)
