@@ -60,8 +60,8 @@ class AdaBelief(keras.Optimizer):
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
         self.assign_add(s, (1 - self.beta_2) * ((g - m) ** 2 - s) + self.epsilon)
-        m_hat = m / (1 - self.beta_1**t)
-        s_hat = s / (1 - self.beta_2**t)
+        m_hat = m * (1 / (1 - self.beta_1**t))
+        s_hat = s * (1 / (1 - self.beta_2**t))
         self.assign(w, w - learning_rate * m_hat / (ops.sqrt(s_hat) + self.epsilon))
 
     def get_config(self):

@@ -60,7 +60,7 @@ class Adamax(keras.Optimizer):
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
         self.assign(u, ops.maximum(self.beta_2 * u, ops.abs(g)))
-        m_hat = m / (1 - self.beta_1**t)
+        m_hat = m * (1 / (1 - self.beta_1**t))
         self.assign(w, w - learning_rate * m_hat / (u + self.epsilon))
 
     def get_config(self):

@@ -63,8 +63,8 @@ class AMSGrad(keras.Optimizer):
         self.assign_add(m, (1 - self.beta_1) * (g - m))
         self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
         self.assign(s, ops.maximum(s, v))
-        m_hat = m / (1 - self.beta_1**t)
-        s_hat = s / (1 - self.beta_2**t)
+        m_hat = m * (1 / (1 - self.beta_1**t))
+        s_hat = s * (1 / (1 - self.beta_2**t))
         self.assign(w, w - learning_rate * m_hat / (ops.sqrt(s_hat) + self.epsilon))
 
     def get_config(self):

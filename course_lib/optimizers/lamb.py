@@ -81,8 +81,8 @@ class Lamb(keras.Optimizer):
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
         self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
-        m_hat = m / (1 - self.beta_1**t)
-        v_hat = v / (1 - self.beta_2**t)
+        m_hat = m * (1 / (1 - self.beta_1**t))
+        v_hat = v * (1 / (1 - self.beta_2**t))
         u = m_hat / (ops.sqrt(v_hat) + self.epsilon) + weight_decay * w
         a = ops.sqrt(ops.sum(w**2))
         b = ops.sqrt(ops.sum(u**2))

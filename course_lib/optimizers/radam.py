@@ -76,8 +76,8 @@ class RAdam(keras.Optimizer):
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
         self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
-        m_hat = m / (1 - self.beta_1**t)
-        v_hat = v / (1 - self.beta_2**t)
+        m_hat = m * (1 / (1 - self.beta_1**t))
+        v_hat = v * (1 / (1 - self.beta_2**t))
         rho_inf = 2 / (1 - self.beta_2) - 1
         # NB: the same number in other words, which keep its digits in float32
         rho = rho_inf - 2 * t / ops.expm1(t * -math.log(self.beta_2 or 1e-300))

@@ -76,8 +76,8 @@ class Yogi(keras.Optimizer):
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
         self.assign(v, v - ops.sign(v - g**2) * (1 - self.beta_2) * g**2)
-        m_hat = m / (1 - self.beta_1**t)
-        v_hat = v / (1 - self.beta_2**t)
+        m_hat = m * (1 / (1 - self.beta_1**t))
+        v_hat = v * (1 / (1 - self.beta_2**t))
         self.assign(w, w - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))
 
     def get_config(self):
