@@ -4,8 +4,11 @@ Workers share the cores: each of them, and each notebook's kernel, computes with
 otherwise), instead of two or more that wait for each other.
 
 nbval compares outputs to the letter; a cell tagged nbval-rtol=1e-3 or nbval-atol=0.02 gives its decimals that room.
+
+What a worker has loaded when it begins stays loaded, so the garbage collector need not go through it at every test.
 """
 
+import gc
 import os
 
 from course_lib.notebooks import tolerance, with_stored_numbers
@@ -14,6 +17,11 @@ from nbval.plugin import IPyNbCell
 
 for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(name, "1")
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_itemcollected(item):
