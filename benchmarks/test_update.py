@@ -206,6 +206,14 @@ def measure_keras(results, library, rule, case, way):
     results.ratio("update", f"{rule}, {case}", f"ours, {way}", times, f"Keras, {way}")
 
 
+def measure_a_square_as_a_power(results):
+    """The same numbers by two operations, outside of a graph; within one, TensorFlow makes a product of both."""
+    tf = pytest.importorskip("tensorflow")
+    g = tf.constant(tensors(1, 1_000_000, 0)[0])
+    times = side_by_side({"g**2": lambda: g**2, "tf.square(g)": lambda: tf.square(g)})
+    results.ratio("square", "1e6 weights, eager", "g**2", times, "tf.square(g)")
+
+
 @pytest.mark.parametrize("case", CASES)
 def measure_tensorflows_fused_operation(results, library, case):
     """tf.raw_ops.ResourceApplyAdam: one pass, written by hand in C++, in a graph."""

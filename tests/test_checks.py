@@ -139,6 +139,7 @@ IN_PYTHON = [
     (r"1 - ", ""),
     (r"learning_rate \* ", ""),
     (r"\*\*2", ""),
+    (r"ops\.square", ""),
     (r"\*\*t", ""),
     (r" ?\*\* ?p\b", ""),
     (r"= -(self\.)?learning_rate_power", "= 0.5"),
@@ -160,9 +161,12 @@ IN_PYTHON = [
     (r"\.T\b", ""),
     (r"ops\.transpose", ""),
     (r"scale \* ", ""),
-    (r" \+ (self\.)?epsilon", ""),
+    (r" \+ (self\.)?epsilon(_1)?", ""),
     (r"\((\w+\.sqrt)\((\w+)\) \+ ([\w.]+)\)", r"\1(\2 + \3)"),  # epsilon moves under the root
-    (r"(\w+\.sqrt)\((s|u|s - m\*\*2) \+ ([\w.]+)\)", r"(\1(\2) + \3)"),  # and out from under it
+    (
+        r"(\w+\.sqrt)\((s|u|s - m\*\*2|s - ops\.square\(m\)) \+ ([\w.]+)\)",
+        r"(\1(\2) + \3)",
+    ),  # and out from under it
 ]
 IN_NUMPY = [
     *IN_PYTHON,

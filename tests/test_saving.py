@@ -458,7 +458,7 @@ def test_a_damaged_state_is_passed_over_with_a_warning_and_never_loaded(tmp_path
 
 
 def test_another_training_in_the_folder_and_other_data_in_fit_are_refused(tmp_path):
-    train(tmp_path / "a", stop=3)
+    train(tmp_path / "a", stop=3, make=partial(everything, eager=True))
     for make, words in [
         (
             lambda: small(train=False),

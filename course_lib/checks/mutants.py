@@ -11,7 +11,7 @@ from types import ModuleType
 from course_lib.optimizers import RULES
 
 UPDATE = "self.assign(w, w - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))"
-BETAS_SWAPPED = ("beta_1) * (g", "beta_2) * (g"), ("beta_2) * (g**2", "beta_1) * (g**2")
+BETAS_SWAPPED = ("beta_1) * (g", "beta_2) * (g"), ("beta_2) * (ops", "beta_1) * (ops")
 CONFIG = '"beta_1": self.beta_1,'
 BUILD = "super().build(variables)\n"
 STEP = "    def update_step(self, gradient, variable, learning_rate):\n"
@@ -34,7 +34,7 @@ MUTANTS = [
     ("no root", "adagrad", "a_larger_gradient_makes_no_smaller_step", ("ops.sqrt(s)", "s")),
     ("no root", "rmsprop", "a_larger_gradient_makes_no_smaller_step", ("ops.sqrt(s + self.epsilon)", "(s + self.epsilon)")),
     ("divides by the gradient", "sgd", "a_larger_gradient_makes_no_smaller_step", ("learning_rate * g", "learning_rate * g / (g**2 + 1e-3)")),
-    ("no square", "adam", "a_step_can_be_taken", ("g**2", "g")),
+    ("no square", "adam", "a_step_can_be_taken", ("ops.square(g)", "g")),
     ("no epsilon: 0 / 0", "adam", "a_zero_gradient_pushes_nothing_away", (" + self.epsilon", "")),
     ("epsilon added to the weights, as d2l-en printed it", "adam", "a_mirrored_run_is_mirrored", ("(ops.sqrt(v_hat) + self.epsilon)", "(ops.sqrt(v_hat)) + self.epsilon")),
     ("weights creep", "sgd", "a_zero_gradient_pushes_nothing_away", ("w - learning_rate * g", "w - learning_rate * (g + 1e-3)")),
@@ -54,19 +54,19 @@ MUTANTS = [
     ("m sums and does not average", "adam", REFERENCE, ("(1 - self.beta_1) * (g - m)", "g - (1 - self.beta_1) * m")),
     ("assign where assign_add was meant", "adam", REFERENCE, ("self.assign_add(m,", "self.assign(m,")),
     ("the largest v forgotten", "amsgrad", REFERENCE, ("ops.maximum(", "ops.minimum(")),
-    ("accumulator starts anew each step", "adagrad", REFERENCE, ("s + g**2", "g**2")),
+    ("accumulator starts anew each step", "adagrad", REFERENCE, ("s + ops.square(g)", "ops.square(g)")),
     ("damped where it should add", "momentum", REFERENCE, ("- learning_rate * g", "- (1 - self.momentum) * learning_rate * g")),
     ("Nesterov without looking ahead", "nesterov", REFERENCE, ("self.momentum * v - learning_rate * g)", "v)")),
-    ("rho swapped", "rmsprop", REFERENCE, ("self.rho * s + (1 - self.rho) * g**2", "(1 - self.rho) * s + self.rho * g**2")),
+    ("rho swapped", "rmsprop", REFERENCE, ("self.rho * s + (1 - self.rho) *", "(1 - self.rho) * s + self.rho *")),
     ("sign descent", "adam", REFERENCE, (UPDATE, "self.assign(w, w - learning_rate * ops.sign(m_hat))")),
-    ("not centred", "centered_rmsprop", REFERENCE, (" - m**2", "")),
+    ("not centred", "centered_rmsprop", REFERENCE, (" - ops.square(m)", "")),
     # -- the same, caught by the name that it bears, where nobody gave a reference
     ("t frozen at 1", "adam", NAME, ("self.iterations + 1", "1")),
     ("no correction of v", "adam", NAME, ("1 / (1 - self.beta_2**t)", "1")),
     ("betas swapped", "adam", NAME, *BETAS_SWAPPED),
     ("sign descent", "adam", NAME, (UPDATE, "self.assign(w, w - learning_rate * ops.sign(m_hat))")),
-    ("accumulator starts anew each step", "adagrad", NAME, ("s + g**2", "g**2")),
-    ("rho swapped", "rmsprop", NAME, ("self.rho * s + (1 - self.rho) * g**2", "(1 - self.rho) * s + self.rho * g**2")),
+    ("accumulator starts anew each step", "adagrad", NAME, ("s + ops.square(g)", "ops.square(g)")),
+    ("rho swapped", "rmsprop", NAME, ("self.rho * s + (1 - self.rho) *", "(1 - self.rho) * s + self.rho *")),
     # -- state
     ("one buffer for all, as the TensorFlow guide had it", "momentum", "no_state_is_shared_between_variables", ("self.v[self._get_variable_index(variable)]", "self.v[0]")),
     ("slots found by shape", "adam", "no_state_is_shared_between_variables", ("self.m[i]", "{tuple(s.shape): s for s in self.m}[tuple(variable.shape)]")),

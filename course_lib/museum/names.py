@@ -182,8 +182,8 @@ CARDS = {
             "for p, g, a in zip(params, grads, accumulators, strict=True):",
             "def update_step(self, gradient, variable, learning_rate):",
         ),
-        ("new_a = a + K.square(g)", "self.assign(s, s + g**2)"),
-        ("self.updates.append(K.update(a, new_a))", "self.assign(s, s + g**2)"),
+        ("new_a = a + K.square(g)", "self.assign(s, s + ops.square(g))"),
+        ("self.updates.append(K.update(a, new_a))", "self.assign(s, s + ops.square(g))"),
         (
             "new_p = p - lr * g / (K.sqrt(new_a) + self.epsilon)",
             "self.assign(w, w - learning_rate * g / (ops.sqrt(s) + self.epsilon))",

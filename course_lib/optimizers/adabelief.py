@@ -59,7 +59,7 @@ class AdaBelief(keras.Optimizer):
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
-        self.assign_add(s, (1 - self.beta_2) * ((g - m) ** 2 - s) + self.epsilon)
+        self.assign_add(s, (1 - self.beta_2) * (ops.square(g - m) - s) + self.epsilon)
         m_hat = m * (1 / (1 - self.beta_1**t))
         s_hat = s * (1 / (1 - self.beta_2**t))
         self.assign(w, w - learning_rate * m_hat / (ops.sqrt(s_hat) + self.epsilon))

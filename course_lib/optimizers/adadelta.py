@@ -50,9 +50,9 @@ class Adadelta(keras.Optimizer):
         w, s, u = variable, self.s[i], self.u[i]
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
-        self.assign(s, self.rho * s + (1 - self.rho) * g**2)
+        self.assign(s, self.rho * s + (1 - self.rho) * ops.square(g))
         d = ops.sqrt(u + self.epsilon) / ops.sqrt(s + self.epsilon) * g
-        self.assign(u, self.rho * u + (1 - self.rho) * d**2)
+        self.assign(u, self.rho * u + (1 - self.rho) * ops.square(d))
         self.assign(w, w - learning_rate * d)
 
     def get_config(self):

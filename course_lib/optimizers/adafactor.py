@@ -107,8 +107,8 @@ class Adafactor(keras.Optimizer):
         rho = ops.minimum(learning_rate, 1 / ops.sqrt(t))
         alpha = ops.maximum(self.epsilon_2, rms(w, ops.sum)) * rho
         beta_2 = 1 - t**self.beta_2_decay
-        self.assign(r, beta_2 * r + (1 - beta_2) * rows(g**2 + self.epsilon_1, ops.sum))
-        self.assign(c, beta_2 * c + (1 - beta_2) * columns(g**2 + self.epsilon_1, ops.sum))
+        self.assign(r, beta_2 * r + (1 - beta_2) * rows(ops.square(g) + self.epsilon_1, ops.sum))
+        self.assign(c, beta_2 * c + (1 - beta_2) * columns(ops.square(g) + self.epsilon_1, ops.sum))
         u = g / ops.sqrt(r) / ops.sqrt(c) * ops.sqrt(columns(r, ops.sum))
         u_hat = u / ops.maximum(1, rms(u, ops.sum) / self.clip_threshold)
         self.assign(w, w - alpha * u_hat)

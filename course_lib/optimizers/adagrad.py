@@ -51,7 +51,7 @@ class Adagrad(keras.Optimizer):
         w, s = variable, self.s[self._get_variable_index(variable)]
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
-        self.assign(s, s + g**2)
+        self.assign(s, s + ops.square(g))
         self.assign(w, w - learning_rate * g / (ops.sqrt(s) + self.epsilon))
 
     def get_config(self):

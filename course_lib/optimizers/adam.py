@@ -59,7 +59,7 @@ class Adam(keras.Optimizer):
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
-        self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
+        self.assign_add(v, (1 - self.beta_2) * (ops.square(g) - v))
         m_hat = m * (1 / (1 - self.beta_1**t))
         v_hat = v * (1 / (1 - self.beta_2**t))
         self.assign(w, w - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))

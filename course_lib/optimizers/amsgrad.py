@@ -61,7 +61,7 @@ class AMSGrad(keras.Optimizer):
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
-        self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
+        self.assign_add(v, (1 - self.beta_2) * (ops.square(g) - v))
         self.assign(s, ops.maximum(s, v))
         m_hat = m * (1 / (1 - self.beta_1**t))
         s_hat = s * (1 / (1 - self.beta_2**t))

@@ -52,9 +52,11 @@ class CenteredRMSprop(keras.Optimizer):
         w, s, m, v = variable, self.s[i], self.m[i], self.v[i]
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
-        self.assign(s, self.rho * s + (1 - self.rho) * g**2)
+        self.assign(s, self.rho * s + (1 - self.rho) * ops.square(g))
         self.assign(m, self.rho * m + (1 - self.rho) * g)
-        self.assign(v, self.momentum * v - learning_rate * g / ops.sqrt(s - m**2 + self.epsilon))
+        self.assign(
+            v, self.momentum * v - learning_rate * g / ops.sqrt(s - ops.square(m) + self.epsilon)
+        )
         self.assign(w, w + v)
 
     def get_config(self):

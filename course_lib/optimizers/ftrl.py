@@ -99,10 +99,10 @@ class Ftrl(keras.Optimizer):
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         p = -self.learning_rate_power
-        a = (n + g**2) ** p
+        a = (n + ops.square(g)) ** p
         sigma = (a - n**p) / learning_rate
         self.assign(z, z + g + 2 * self.l2_shrinkage_regularization_strength * w - sigma * w)
-        self.assign(n, n + g**2)
+        self.assign(n, n + ops.square(g))
         q = (self.beta + a) / learning_rate + 2 * self.l2_regularization_strength
         c = ops.clip(z, -self.l1_regularization_strength, self.l1_regularization_strength)
         self.assign(w, (c - z) / q)

@@ -80,12 +80,12 @@ class Lamb(keras.Optimizer):
         weight_decay = self.weight_decay if self._use_weight_decay(variable) else 0.0
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
-        self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
+        self.assign_add(v, (1 - self.beta_2) * (ops.square(g) - v))
         m_hat = m * (1 / (1 - self.beta_1**t))
         v_hat = v * (1 / (1 - self.beta_2**t))
         u = m_hat / (ops.sqrt(v_hat) + self.epsilon) + weight_decay * w
-        a = ops.sqrt(ops.sum(w**2))
-        b = ops.sqrt(ops.sum(u**2))
+        a = ops.sqrt(ops.sum(ops.square(w)))
+        b = ops.sqrt(ops.sum(ops.square(u)))
         ratio = ops.where(ops.logical_and(a > 0, b > 0), a / b, 1)
         self.assign(w, w - learning_rate * ratio * u)
 

@@ -66,8 +66,8 @@ class LARS(keras.Optimizer):
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         weight_decay = self.weight_decay if self._use_weight_decay(variable) else 0.0
-        a = ops.sqrt(ops.sum(w**2))
-        b = ops.sqrt(ops.sum(g**2)) + weight_decay * a
+        a = ops.sqrt(ops.sum(ops.square(w)))
+        b = ops.sqrt(ops.sum(ops.square(g))) + weight_decay * a
         ratio = ops.where(ops.logical_and(a > 0, b > 0), self.trust_coefficient * a / b, 1)
         self.assign(v, self.momentum * v - learning_rate * ratio * (g + weight_decay * w))
         self.assign(w, w + v)

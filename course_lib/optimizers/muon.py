@@ -169,7 +169,7 @@ class Muon(keras.Optimizer):
         rate = ops.cast(rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.adam_beta_1) * (g - m))
-        self.assign_add(v, (1 - self.adam_beta_2) * (g**2 - v))
+        self.assign_add(v, (1 - self.adam_beta_2) * (ops.square(g) - v))
         rate = rate * ops.sqrt(1 - self.adam_beta_2**t) / (1 - self.adam_beta_1**t)
         self.assign(w, w - rate * m / (ops.sqrt(v) + self.epsilon))
 

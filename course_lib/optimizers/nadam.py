@@ -89,7 +89,7 @@ class Nadam(keras.Optimizer):
         b = self.beta_1 * (1 - 0.96 ** (self.momentum_decay * (t + 1)) / 2)
         self.assign(p, p * a)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
-        self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
+        self.assign_add(v, (1 - self.beta_2) * (ops.square(g) - v))
         m_hat = b * m / (1 - p * b) + (1 - a) * g / (1 - p)
         v_hat = v * (1 / (1 - self.beta_2**t))
         self.assign(w, w - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))

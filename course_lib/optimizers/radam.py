@@ -75,7 +75,7 @@ class RAdam(keras.Optimizer):
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
-        self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
+        self.assign_add(v, (1 - self.beta_2) * (ops.square(g) - v))
         m_hat = m * (1 / (1 - self.beta_1**t))
         v_hat = v * (1 / (1 - self.beta_2**t))
         rho_inf = 2 / (1 - self.beta_2) - 1

@@ -51,7 +51,7 @@ class RMSprop(keras.Optimizer):
         w, s, v = variable, self.s[i], self.v[i]
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
-        self.assign(s, self.rho * s + (1 - self.rho) * g**2)
+        self.assign(s, self.rho * s + (1 - self.rho) * ops.square(g))
         self.assign(v, self.momentum * v - learning_rate * g / ops.sqrt(s + self.epsilon))
         self.assign(w, w + v)
 

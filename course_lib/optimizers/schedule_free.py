@@ -99,7 +99,7 @@ class ScheduleFreeAdamW(keras.Optimizer):
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign(z, z + ops.cast(t == 1, w.dtype) * w)  # NB: what `build` assigns is lost
-        self.assign_add(v, (1 - self.beta_2) * (g**2 - v))
+        self.assign_add(v, (1 - self.beta_2) * (ops.square(g) - v))
         v_hat = v * (1 / (1 - self.beta_2**t))
         r = learning_rate * ops.clip(t / max(1, self.warmup_steps), 0, 1)
         self.assign(s, s + r**2)

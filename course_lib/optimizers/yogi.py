@@ -75,7 +75,7 @@ class Yogi(keras.Optimizer):
         learning_rate = ops.cast(learning_rate, w.dtype)
         t = ops.cast(self.iterations + 1, w.dtype)
         self.assign_add(m, (1 - self.beta_1) * (g - m))
-        self.assign(v, v - ops.sign(v - g**2) * (1 - self.beta_2) * g**2)
+        self.assign(v, v - ops.sign(v - ops.square(g)) * (1 - self.beta_2) * ops.square(g))
         m_hat = m * (1 / (1 - self.beta_1**t))
         v_hat = v * (1 / (1 - self.beta_2**t))
         self.assign(w, w - learning_rate * m_hat / (ops.sqrt(v_hat) + self.epsilon))
