@@ -33,8 +33,10 @@ def test_our_class_costs_what_keras_own_costs(results, data, name, way):
         "Keras": fitting(compiled(rule.builtin(**settings), jit_compile=jit), data),
     }
     times = side_by_side(candidates, rounds=PAIRS)
+    # Keras's Adafactor keeps a whole v beside its margins; ours may be faster for it.
+    target = (0.9 if name == "adafactor" else 0.95, 1.05)
     # Where no setting makes the two agree (schedule_free), they are no twins: there is nothing to hold.
-    target = None if rule.agree_when is None else (0.95, 1.05)
+    target = None if rule.agree_when is None else target
     results.ratio("fit", f"{name}, {way}", "ours", times, "Keras", target)
 
 
