@@ -153,6 +153,13 @@ def test_bad_input_is_named():
     assert adam.t == 0
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_walked_begins_where_a_line_of_the_cache_does(dtype):
+    for size in (1, 7, 100_000):  # a large array of NumPy's own begins 16 bytes later
+        blocks = BlockedAdam([np.ones(size, dtype)])._blocks
+        assert all(array.ctypes.data % 64 == 0 for block in blocks for array in block)
+
+
 def test_packed_views_are_the_flat_array():
     tensors = drawn(SHAPES, 0)
     flat, views = packed(tensors)
