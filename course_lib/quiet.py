@@ -65,13 +65,15 @@ def _descriptor_2_held_back():
 
 @contextlib.contextmanager
 def _collector_at_rest():
-    """No garbage collection; and what is there at the end is no longer looked at by later ones (gc.unfreeze undoes it)."""
+    """No garbage collection.  Later ones are fewer, and do not look at what is there at the end (gc.unfreeze undoes it)."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.set_threshold(50_000, *gc.get_threshold()[1:])
+        threshold, *others = gc.get_threshold()
+        if threshold:  # 0 is somebody's wish that there be none at all
+            gc.set_threshold(max(threshold, 50_000), *others)
         if was_enabled:
             gc.enable()

@@ -61,6 +61,19 @@ def test_no_garbage_is_collected_while_tensorflow_is_loaded_and_what_it_made_is_
     assert run(code) == ("True True True\n", "")
 
 
+@pytest.mark.parametrize("before, after", [(700, 50_000), (90_000, 90_000), (0, 0)])
+def test_the_collector_comes_less_often_afterwards_and_never_more(before, after):
+    threshold, frozen = gc.get_threshold(), gc.get_freeze_count()
+    gc.set_threshold(before, 7, 8)
+    try:
+        with quiet._collector_at_rest():
+            pass
+        assert gc.get_threshold() == (after, 7, 8)
+        assert gc.get_freeze_count() >= frozen
+    finally:
+        gc.set_threshold(*threshold)
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_is_left_as_it_was_found_after_an_error_too(enabled):
     before = gc.isenabled()

@@ -11,6 +11,8 @@ Kingma and Ba (2014), Adam: A Method for Stochastic Optimization, Algorithm 1.
 NB: Keras follows the end of the paper's section 2 instead, where epsilon ("epsilon hat") stands beside √(v) and not
     beside √(v̂); the two part where gradients are as small as epsilon.  Our epsilon defaults to Keras's 1e-7, the
     paper's is 1e-8.
+NB: The class moves its averages in place, and multiplies by 1 / (1 − betaᵗ) once it is a number: the same, sooner
+    (notebook 16).
 """
 
 import keras
