@@ -11,7 +11,7 @@ Kingma and Ba (2014), Adam: A Method for Stochastic Optimization, Algorithm 1.
 NB: Keras follows the end of the paper's section 2 instead, where epsilon ("epsilon hat") stands beside √(v) and not
     beside √(v̂); the two part where gradients are as small as epsilon.  Our epsilon defaults to Keras's 1e-7, the
     paper's is 1e-8.
-NB: The class moves its averages in place, and multiplies by 1 / (1 − betaᵗ) once it is a number: the same, sooner
+NB: In the class m and v are moved in place, and a correction is a factor, not a divisor: the same numbers, sooner
     (notebook 16).
 """
 
