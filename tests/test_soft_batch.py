@@ -2,7 +2,7 @@
 
 import course_lib  # noqa: F401
 from course_lib.optimizers import RULES
-from course_lib.soft_batch import FireAtEpochEnd, SoftBatch, soft_batch
+from course_lib.wrappers import FireAtEpochEnd, SoftBatch, soft_batch
 
 import keras
 import numpy as np
@@ -258,7 +258,7 @@ def test_a_run_saved_between_two_updates_goes_on_exactly(tmp_path):
     model = fit(SoftBatch(K.AdamW(cosine, clipnorm=0.5, use_ema=True), 5), 4, epochs=1)
     assert int(model.optimizer.count) == 2
     inner = model.optimizer.inner_optimizer
-    assert len(model.optimizer.variables) == 2 + len(model.weights) + len(inner.variables)
+    assert len(model.optimizer.variables) == 3 + len(model.weights) + len(inner.variables)
     model.save(tmp_path / "model.keras")
     with keras.saving.custom_object_scope({"Shrink": Shrink}):
         loaded = keras.saving.load_model(tmp_path / "model.keras")
