@@ -183,3 +183,22 @@ def test_an_average_counts_updates_and_not_micro_batches(make):
     soft = fit(Averaging(make(), every=2), batch_size=4)
     assert apart(large.optimizer.average, soft.optimizer.average) < (1e-6 if TORCH else TOLERANCE)
     assert (int(soft.optimizer.count), int(soft.optimizer.updates)) == (3, 6)
+
+
+# ---- Half precision, and momentum near 1 ----
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.99, 0.999, 0.9999, 1 - 1e-9, 1.0])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_an_average_of_half_precision_weights_is_that_of_the_points(dtype, momentum):
+    w = keras.Variable(np.ones(1), dtype=dtype)
+    optimizer = Averaging(K.SGD(0.0), momentum)
+    optimizer.build([w])
+    points = []
+    for point in np.linspace(1, 2, 40):
+        w.assign(ops.cast(np.array([point]), dtype))
+        points.append(float(numpy_of([ops.cast(w, "float32")])[0][0]))
+        optimizer.apply([ops.zeros(1, dtype)], [w])
+    wanted = np.average(points, weights=momentum ** np.arange(39, -1, -1.0))
+    assert optimizer.average[0].dtype == "float32"
+    assert float(numpy_of(optimizer.average)[0][0]) == pytest.approx(wanted, rel=3e-6)

@@ -134,3 +134,17 @@ def test_an_optimizer_without_an_average_is_refused():
         model.compile(optimizer, loss="mse")
         with pytest.raises(ValueError, match="keeps no average"), at_average(model):
             pass
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_weights_hold_their_rounded_average_and_come_back(dtype):
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1, dtype=dtype)])
+    model.compile(Averaging(K.SGD(0.125), 0.999), loss="mse", jit_compile=False)
+    model.fit(x, y, batch_size=8, verbose=0)
+    own = numpy_of(model.weights)
+    rounded = numpy_of([ops.cast(a, dtype) for a in model.optimizer.average])
+    with at_average(model):
+        assert all(map(np.array_equal, rounded, numpy_of(model.weights)))
+        assert np.all(np.isfinite(rounded[0].astype("float32")))
+        assert not np.array_equal(own[0], numpy_of(model.weights)[0])
+    assert all(map(np.array_equal, own, numpy_of(model.weights)))

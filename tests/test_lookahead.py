@@ -203,3 +203,18 @@ def test_what_cannot_be_wrapped_is_refused():
         Averaging(RULES[AVERAGES_ITSELF].keras_class())
     with pytest.raises(ValueError, match="hand the variables over"):
         Lookahead(K.SGD()).apply([ops.ones(2)])
+
+
+class Jump(K.SGD):
+    """The fast weights land on the other side."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign(variable, -variable)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_way_between_slow_and_fast_weights_may_be_longer_than_float16_reaches(dtype):
+    w, optimizer = keras.Variable([-(2.0**15), 3.0], dtype=dtype), Lookahead(Jump(), 1, 0.75)
+    optimizer.apply([ops.zeros(2, dtype)], [w])
+    assert np.array_equal(numpy_of([ops.cast(w, "float32")])[0], [2.0**14, -1.5])
+    assert (w.dtype, optimizer.slow[0].dtype) == (dtype, dtype)

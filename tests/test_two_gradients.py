@@ -326,6 +326,23 @@ def test_sam_looks_uphill_by_rho_over_all_variables_together():
     assert np.max(np.abs(flat(model.trainable_variables) - w)) < 1e-12
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_in_half_precision_sam_still_looks_rho_uphill_and_heun_a_step_ahead(dtype):
+    def value(tensor):
+        return ops.convert_to_numpy(ops.cast(tensor, "float32"))
+
+    w, g = ops.zeros(2, dtype), ops.cast(np.array([3 * 2.0**10, 4 * 2.0**10]), dtype)
+    (probe,) = SAM(rho=2.5).probe([w], [[g]], 0.1)  # the norm's square is infinite in float16
+    assert value(probe) == pytest.approx([1.5, 2.0], rel=1e-2) and probe.dtype == w.dtype
+    (probe,) = HEUN.probe([w], [[g]], 2.0**-26)  # a learning rate of 0 in float16
+    assert np.array_equal(value(probe), -(2.0**-16) * np.array([3, 4])) and probe.dtype == w.dtype
+
+
+def test_a_class_is_not_yet_a_method():
+    with pytest.raises(TypeError, match="`method` must have looks"):
+        TwoGradientModel(plain(), SAM)
+
+
 def test_sam_stays_where_there_is_no_uphill():
     zero = [np.zeros(3), np.zeros((2, 2))]
     assert np.array_equal(
