@@ -33,9 +33,6 @@ class Method(Protocol):
     A step calls them in this order: the first gradients are taken at w; `probe` says where the
     next are taken, until there are `looks` of them; `combine` makes one gradient of all.
 
-    Attributes:
-        looks: How many gradients a step takes, 1 or more.
-
     Example:
         >>> class LastOfTwo:  # extragradient, written by hand
         ...     looks = 2
@@ -47,7 +44,10 @@ class Method(Protocol):
         True
     """
 
-    looks: int
+    @property
+    def looks(self) -> int:
+        """How many gradients a step takes, 1 or more; an attribute will do."""
+        ...
 
     def probe(self, w: list[Any], gs: list[list[Any]], learning_rate: Any) -> list[Any]:
         """Say where to look next.
