@@ -4,7 +4,7 @@ In eight, `steps_per_execution=8`: one call from Python is then one update, as i
 """
 
 from course_lib.optimizers import RULES
-from course_lib.soft_batch import SoftBatch
+from course_lib.wrappers import SoftBatch
 
 from networks import batches, compiled
 

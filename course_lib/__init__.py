@@ -1,10 +1,8 @@
 """The library under the course: every optimizer told twice, and proved equal.
 
 optimizers      every rule: its equation, a pure NumPy function, a Keras class; and RULES, the list of them
-soft_batch      k micro-batches, one step: for any NumPy rule and any Keras optimizer
-two_gradients   Heun and other tableaus, extragradient, SAM: in NumPy, and a Keras model that trains with them
-averaging       means of iterates (EMA, SWA), evaluated at and left again; Lookahead; optimistic steps
-wrapper         what a Keras optimizer around another one needs: the base of SoftBatch, Averaging and Lookahead
+wrappers        around any NumPy rule and any Keras optimizer: soft batches, averages (EMA, SWA), Lookahead
+two_gradients   Heun and other tableaus, extragradient, SAM, optimistic steps: in NumPy, and a Keras model
 sweeps          every learning rate and seed of a comparison trained at once, on one machine or a cluster
 tracing         a rule's NumPy step, compiled by TensorFlow or JAX
 saving          what a saved file holds; stop, save, load and continue exactly

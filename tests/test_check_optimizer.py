@@ -15,7 +15,6 @@ from functools import partial
 from types import SimpleNamespace
 
 import course_lib  # noqa: F401
-from course_lib.averaging import Lookahead
 from course_lib.checks import (
     OPTIMIZER_CHECKS,
     CheckFailed,
@@ -30,7 +29,7 @@ from course_lib.checks import (
 from course_lib.checks import __main__ as command
 from course_lib.checks.mutants import MUTANTS, NAME, REFERENCE, wrong
 from course_lib.optimizers import RULES
-from course_lib.soft_batch import SoftBatch
+from course_lib.wrappers import Lookahead, SoftBatch
 
 import keras
 import numpy as np

@@ -459,8 +459,8 @@ OLD = {"sgd": sgd, "adagrad": adagrad, "soft_batch": soft_batch, "heun": heun}
 TODAY = {
     "sgd": "course_lib.optimizers.sgd",
     "adagrad": "course_lib.optimizers.adagrad",
-    "soft_batch": "course_lib.soft_batch",
-    "heun": "course_lib.two_gradients",
+    "soft_batch": "course_lib.wrappers.soft_batch",
+    "heun": "course_lib.two_gradients.training",
 }
 
 

@@ -1,8 +1,10 @@
 """k micro-batches make one step, and it is the step of the large batch."""
 
+import importlib
+
 import course_lib  # noqa: F401
 from course_lib.optimizers import RULES
-from course_lib.soft_batch import FireAtEpochEnd, SoftBatch, soft_batch
+from course_lib.wrappers import Averaging, FireAtEpochEnd, Lookahead, SoftBatch, soft_batch
 
 import keras
 import numpy as np
@@ -251,14 +253,128 @@ def test_the_callback_wants_a_soft_batch():
         fit(K.SGD(), 4, callbacks=[FireAtEpochEnd()])
 
 
+def test_the_callback_does_not_fire_behind_the_back_of_a_wrapper_that_counts():
+    for around in (Lookahead, Averaging):
+        with pytest.raises(ValueError, match="needs a SoftBatch"):
+            fit(around(SoftBatch(K.SGD(), 5)), 4, callbacks=[FireAtEpochEnd()])
+
+
+# ---- Micro-batches that are not equally large ----
+
+GROUPS = [4, 4, 2, 1, 7, 6]  # 10 examples, then 14
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_weights_make_unequal_micro_batches_the_large_batch(as_tensor):
+    parts = np.split(np.random.default_rng(0).normal(size=(24, 3)), np.cumsum(GROUPS)[:-1])
+    large, w = K.Adam(0.125), keras.Variable(np.ones(3), dtype="float64")
+    soft, w_soft = SoftBatch(K.Adam(0.125), 3), keras.Variable(np.ones(3), dtype="float64")
+    for three in (parts[:3], parts[3:]):
+        large.apply([ops.convert_to_tensor(np.concatenate(three).mean(axis=0))], [w])
+        for part in three:
+            size = ops.convert_to_tensor(len(part), "int32") if as_tensor else len(part)
+            soft.apply([ops.convert_to_tensor(part.mean(axis=0))], [w_soft], weight=size)
+        assert apart([w], [w_soft]) < TOLERANCE
+    assert int(soft.iterations) == 2 and not np.any(numpy_of([soft.divisors])[0])
+
+
+def test_the_remainder_is_divided_by_its_own_weights():
+    w, soft = keras.Variable(1.0), SoftBatch(K.SGD(0.5), 4)
+    for g, size in ((1.0, 3), (5.0, 1)):
+        soft.apply([ops.convert_to_tensor(g)], [w], weight=size)
+    soft.fire()
+    assert float(w) == 1.0 - 0.5 * (3 * 1 + 1 * 5) / 4
+    soft.apply([ops.convert_to_tensor(0.0)], [w], weight=0)  # not one token in it
+    soft.fire()
+    assert float(w) == 0.0 and int(soft.iterations) == 2
+
+
+class CountsTokens(keras.Sequential):
+    """A loss that is a mean over tokens; those marked with 0 do not count."""
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        inputs, targets = data
+        count = ops.sum(ops.cast(inputs[:, 0] != 0, "float64"))
+        with tf.GradientTape() as tape:
+            errors = self(inputs, training=True)[:, 0] - ops.cast(targets[:, 0], "float64")
+            errors = ops.where(inputs[:, 0] != 0, errors**2, 0)
+            loss = ops.sum(errors) / ops.maximum(count, 1)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        more = {"weight": count} if isinstance(self.optimizer, SoftBatch) else {}
+        self.optimizer.apply(gradients, self.trainable_variables, **more)
+        return {"loss": loss}
+
+
+@on_tensorflow
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_mean_over_tokens_is_exact_in_fit(jit_compile):
+    padded = np.where(np.arange(48)[:, None] % 5 < 2, 0, x)
+    ends = []
+    for optimizer, size in ((K.Adam(0.125), 16), (SoftBatch(K.Adam(0.125), 4), 4)):
+        keras.utils.set_random_seed(0)
+        model = CountsTokens([keras.Input((5,), dtype="float64")])
+        model.add(keras.layers.Dense(1, dtype="float64"))
+        model.compile(optimizer, jit_compile=jit_compile)
+        model.fit(padded, y, batch_size=size, epochs=2, shuffle=False, verbose=0)
+        ends.append(numpy_of(model.weights))
+    assert apart(*ends) < TOLERANCE
+
+
+@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), "four", True], ids=str)
+def test_a_weight_must_be_a_number_of_0_or_more(weight):
+    w, soft = keras.Variable(1.0), SoftBatch(K.SGD(0.5), 2)
+    with pytest.raises(ValueError, match="`weight` must be a number, 0 or more. Received: weight="):
+        soft.apply([ops.ones(())], [w], weight=weight)
+
+
+def test_weights_are_refused_on_several_replicas(monkeypatch):
+    module = importlib.import_module("course_lib.wrappers.soft_batch")
+    monkeypatch.setattr(module, "number_of_replicas", lambda wrapper: 2)
+    with pytest.raises(NotImplementedError, match="`weight` works on one device"):
+        SoftBatch(K.SGD(0.5), 2).apply([ops.ones(())], [keras.Variable(1.0)], weight=3)
+
+
+# ---- Half precision ----
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_sum_that_half_precision_cannot_hold_is_exact(dtype):
+    w, soft = keras.Variable(np.zeros(2), dtype=dtype), SoftBatch(K.SGD(1.0), 1000)
+    g = ops.cast(np.array([2.0**14, 1.0]), dtype)
+    for _ in range(1000):  # 16,384,000 is infinite in float16, and 256 + 1 = 256 in bfloat16
+        soft.apply([g], [w])
+    assert np.array_equal(numpy_of([ops.cast(w, "float32")])[0], [-(2.0**14), -1.0])
+    assert (w.dtype, soft.sums[0].dtype) == (dtype, "float32")
+
+
 # ---- What surrounds an optimizer ----
+
+
+def test_a_loaded_soft_batch_fires_for_the_variables_that_had_a_gradient():
+    def make():
+        soft = SoftBatch(K.SGD(0.125, weight_decay=0.5), 2)
+        variables = [keras.Variable(np.ones(2)), keras.Variable(np.ones(2))]
+        soft.build(variables)
+        return soft, variables
+
+    (soft, (w, idle)), (loaded, (w_loaded, idle_loaded)) = make(), make()
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        soft.apply([ops.ones(2), None], [w, idle])
+    for own, there in zip(loaded.variables, soft.variables, strict=True):
+        own.assign(there)
+    soft.fire()
+    loaded.fire()
+    assert apart([w, idle], [w_loaded, idle_loaded]) == 0
+    assert np.array_equal(numpy_of([idle_loaded])[0], [1, 1])  # no weight decay either
 
 
 def test_a_run_saved_between_two_updates_goes_on_exactly(tmp_path):
     model = fit(SoftBatch(K.AdamW(cosine, clipnorm=0.5, use_ema=True), 5), 4, epochs=1)
     assert int(model.optimizer.count) == 2
     inner = model.optimizer.inner_optimizer
-    assert len(model.optimizer.variables) == 2 + len(model.weights) + len(inner.variables)
+    assert len(model.optimizer.variables) == 3 + len(model.weights) + len(inner.variables)
     model.save(tmp_path / "model.keras")
     with keras.saving.custom_object_scope({"Shrink": Shrink}):
         loaded = keras.saving.load_model(tmp_path / "model.keras")

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import course_lib  # noqa: F401
 from course_lib import sweeps
 from course_lib.optimizers import RULES, Rule
-from course_lib.soft_batch import soft_batch
 from course_lib.sweeps import Problem, Racer, Table, digits, sweep, train
 from course_lib.two_gradients import HEUN, MIDPOINT, step
+from course_lib.wrappers import soft_batch
 
 import keras
 import numpy as np

@@ -1,9 +1,7 @@
 """Two gradients a step: the orders are what the books say, and Keras takes the very step that NumPy takes."""
 
 import course_lib  # noqa: F401
-from course_lib.averaging import Lookahead
 from course_lib.landscapes import RAVINE
-from course_lib.soft_batch import SoftBatch
 from course_lib.two_gradients import (
     EULER,
     EXTRAGRADIENT,
@@ -14,9 +12,11 @@ from course_lib.two_gradients import (
     TwoGradientModel,
     fitted_order,
     flow_errors,
+    optimistic,
     step,
     two_gradient_step,
 )
+from course_lib.wrappers import Lookahead, SoftBatch
 
 import keras
 import numpy as np
@@ -125,6 +125,26 @@ def test_on_a_bilinear_game_only_extragradient_arrives():
             w = step(lambda w: np.array([w[1], -w[0]]), w, 0.5, method)
         far[name] = np.linalg.norm(w)
     assert far["euler"] > 1e9 and 1 < far["heun"] < 100 and far["extragradient"] < 1e-8
+
+
+def test_optimistic_steps_arrive_in_the_bilinear_game_and_ask_once():
+    asked = []
+
+    def gradient(w):
+        asked.append(w)
+        return np.array([w[1], -w[0]])
+
+    w, before = np.array([1.0, 1.0]), None
+    start = w
+    for _ in range(200):
+        w, before = optimistic(gradient, w, before, 0.5)
+    assert np.linalg.norm(w) < 1e-20 and len(asked) == 200 and np.array_equal(start, [1, 1])
+
+
+def test_two_optimistic_steps_by_hand():
+    w, before = optimistic(lambda w: w, 8.0, None, 0.5)
+    assert (w, before) == (4.0, 8.0)
+    assert optimistic(lambda w: w, w, before, 0.5) == (4.0, 4.0)  # 4 − 0.5 · (2 · 4 − 8)
 
 
 @pytest.mark.parametrize(
@@ -304,6 +324,23 @@ def test_sam_looks_uphill_by_rho_over_all_variables_together():
     g = gradient(w)
     w = w - 0.5 * gradient(w + 0.25 * g / np.linalg.norm(g))
     assert np.max(np.abs(flat(model.trainable_variables) - w)) < 1e-12
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_in_half_precision_sam_still_looks_rho_uphill_and_heun_a_step_ahead(dtype):
+    def value(tensor):
+        return ops.convert_to_numpy(ops.cast(tensor, "float32"))
+
+    w, g = ops.zeros(2, dtype), ops.cast(np.array([3 * 2.0**10, 4 * 2.0**10]), dtype)
+    (probe,) = SAM(rho=2.5).probe([w], [[g]], 0.1)  # the norm's square is infinite in float16
+    assert value(probe) == pytest.approx([1.5, 2.0], rel=1e-2) and probe.dtype == w.dtype
+    (probe,) = HEUN.probe([w], [[g]], 2.0**-26)  # a learning rate of 0 in float16
+    assert np.array_equal(value(probe), -(2.0**-16) * np.array([3, 4])) and probe.dtype == w.dtype
+
+
+def test_a_class_is_not_yet_a_method():
+    with pytest.raises(TypeError, match="`method` must have looks"):
+        TwoGradientModel(plain(), SAM)
 
 
 def test_sam_stays_where_there_is_no_uphill():

@@ -312,7 +312,7 @@ def a_schedule_counts_updates_under_accumulation(candidate):
     if apart(done.path[1::2], whole.path) > candidate.room:
         raise KerasFault(
             "under gradient_accumulation_steps=k a schedule counts micro-batches, so it is spent k times too early. "
-            "Multiply its decay_steps by k, or use course_lib.soft_batch.SoftBatch."
+            "Multiply its decay_steps by k, or use course_lib.wrappers.SoftBatch."
         )
     return "counted in updates"
 

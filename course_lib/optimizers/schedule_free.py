@@ -11,7 +11,7 @@
     w ← (1 − beta_1) · z + beta_1 · ((1 − c) · x + c · z)
 
 z starts at w.  The weights w are the paper's y: gradients are taken there, but x, the average, is what was learned.
-Evaluate and deploy at x: `averaged(w, z, beta_1)`, or `with at_average(model)` of course_lib.averaging.
+Evaluate and deploy at x: `averaged(w, z, beta_1)`, or `with at_average(model)` of course_lib.wrappers.
 
 Defazio et al. (2024), The Road Less Scheduled, Algorithm 1 (their γ_t is r; y, z and x as there).
 NB: The authors' published experiments write γ_t·√(1 − beta_2ᵗ) and √(v) for r and √(v̂); their code of today as here.
@@ -109,7 +109,7 @@ class ScheduleFreeAdamW(keras.Optimizer):
         self.assign(w, (1 - self.beta_1) * z + self.beta_1 * ((1 - c) * x + c * z))
 
     def averages(self):
-        """Each weight with its x: what `at_average` of course_lib.averaging puts into the model."""
+        """Each weight with its x: what `at_average` of course_lib.wrappers puts into the model."""
         pairs = list(zip(self._trainable_variables, self.z, strict=True))
         begun = ops.convert_to_numpy(self.iterations) > 0
         return [(w, averaged(w, z, self.beta_1) if begun else w) for w, z in pairs]
