@@ -371,7 +371,7 @@ def test_a_name_of_any_kind_has_its_row(tmp_path):
             pytest.skip("this file system knows no such names")
     assert len(grade_class(folder, tmp_path / "grades.csv")) == 3
     page = nbformat.read(tmp_path / "grades.ipynb", as_version=4).cells[0].source
-    assert page.count("0 of 0") == 3 and "\\udcff" in page and "| a\\|b |" in page
+    assert page.count("0 of 0") == 3 and "\\udcff" in page and "| a\\|b  |" in page
 
 
 # ---- Malice, as far as a fence goes ----

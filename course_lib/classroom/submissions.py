@@ -77,7 +77,12 @@ def _text(raw):
     """Bytes of a Python file as text.  UTF-16 with its mark, which editors write, is read too."""
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return raw.decode("utf-16")
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+    except SyntaxError:  # of a coding line, or of a first line that is no UTF-8
+        if b"coding" in b"".join(raw.splitlines()[:2]):
+            raise
+        encoding = "utf-8"
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
