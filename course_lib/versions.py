@@ -11,8 +11,11 @@ KERAS = "3.12"
 BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
 
 
-def needs_keras() -> None:
+def needs_keras() -> str:
     """Check that Keras and its backend are there, and new enough. Imports neither.
+
+    Returns:
+        The backend that Keras will take: "tensorflow", "jax" or "torch".
 
     Raises:
         ImportError: With both versions and the command that mends it.
@@ -38,6 +41,7 @@ def needs_keras() -> None:
             f"Keras {found} is set to the backend {backend}, which is not installed. "
             f'{other}: pip install "course-lib[{backend}]"'
         )
+    return backend
 
 
 def _numbers(version):

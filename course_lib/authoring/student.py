@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from course_lib.checkout import checkout, lessons
+from course_lib.checkout import NoCheckout, checkout, lessons
 from course_lib.files import write_text_atomically
 
 PAGES = ("*.md", "LICENSE*", "CITATION.cff", "pyproject.toml", "requirements.lock")
@@ -106,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         folder = write_edition(given.folder)
-    except (FileExistsError, ValueError) as error:
+    except NoCheckout:
+        raise
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     print(f"{folder}: {len(list(folder.glob('notebooks/*.ipynb')))} lessons, without solutions")
     return 0

@@ -12,6 +12,7 @@
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -54,15 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refused(unknown("command", command, COMMANDS))
     try:
         if command in NEED_KERAS and not {"-h", "--help"} & set(rest):
-            from course_lib.versions import needs_keras
-
-            needs_keras()
-            import course_lib.quiet  # noqa: F401
+            _prepare_keras()
         return importlib.import_module(COMMANDS[command]).main(rest) or 0
     except (NoCheckout, ImportError) as error:
         return _refused(str(error))
     except KeyboardInterrupt:
         return _refused("stopped", 130)
+
+
+def _prepare_keras():
+    from course_lib.versions import needs_keras
+
+    if needs_keras() == "jax":
+        os.environ.setdefault("JAX_ENABLE_X64", "1")  # the checks compare in float64
+    import course_lib.quiet  # noqa: F401
 
 
 def _refused(sentence, status=2):
