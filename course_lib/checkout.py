@@ -22,8 +22,8 @@ def checkout(what: str) -> Path:
     folder = Path(__file__).resolve().parents[1]
     if not any((folder / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         raise NoCheckout(
-            f"{what} needs the course's notebooks, and this course_lib was installed without "
-            "them. Run it inside the course's folder: uv run course-lib ..."
+            f"{what} needs the course's notebooks, and only course_lib is installed here. "
+            "Run it inside the course's folder: uv run course-lib ..."
         )
     return folder
 

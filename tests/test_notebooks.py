@@ -50,7 +50,9 @@ def test_there_are_notebooks_and_a_solution_for_each():
 @each_notebook
 def test_outputs_belong_to_the_code_and_are_as_refresh_left_them(path):
     notebook = read(path)
-    assert not notebooks.is_stale(notebook), f"run: uv run course-lib refresh {path.relative_to(ROOT)}"
+    assert not notebooks.is_stale(notebook), (
+        f"run: uv run course-lib refresh {path.relative_to(ROOT)}"
+    )
     assert notebooks.text_of(notebooks.canonical(notebook)) == path.read_text(encoding="utf-8")
 
 

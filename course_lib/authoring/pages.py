@@ -70,8 +70,8 @@ def run_chapter(
     path = Path(path)
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8-sig"), as_version=4)
-    except (nbformat.reader.NotJSONError, ValueError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a notebook: {str(error).splitlines()[0]}") from None
+    except (nbformat.reader.NotJSONError, ValueError, KeyError, AttributeError) as wrong:
+        raise ValueError(f"{path} is not a notebook: {str(wrong).splitlines()[0]}") from None
     stored = [line for cell in notebook.cells for line in _checkpoints(cell)]
     proved: list[str] = []
     for cell in notebook.cells:

@@ -18,8 +18,7 @@ from pathlib import Path
 from course_lib.checkout import NoCheckout, checkout, lessons
 from course_lib.files import write_text_atomically
 
-PAGES = ("*.md", "LICENSE*", "CITATION.cff", "pyproject.toml", "requirements.lock")
-PAGES += ("environment.yml", "picture.png", ".python-version")
+PAGES = "*.md LICENSE* CITATION.cff pyproject.toml requirements.lock environment.yml picture.png"
 ANSWERS = re.compile(r"\s*The answers? [^\[]*\[solutions/\d\d\]\([^)]*\)\.")
 
 
@@ -56,7 +55,7 @@ def write_edition(folder: str | os.PathLike) -> Path:
 
 
 def _fill(edition, course):
-    for pattern in PAGES:
+    for pattern in PAGES.split():
         for page in course.glob(pattern):
             shutil.copyfile(page, edition / page.name)
     without = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")

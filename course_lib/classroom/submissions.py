@@ -33,7 +33,9 @@ def asked(paths: Iterable[Path] | None = None) -> dict[str, str]:
     for path in lessons("Grading") if paths is None else paths:
         for statement in statements_of(path)[0]:
             match statement:
-                case ast.Expr(ast.Call(ast.Name("grade"), [ast.Constant(number), ast.Name(name)])):
+                case ast.Expr(
+                    ast.Call(ast.Name("grade"), [ast.Constant(str(number)), ast.Name(name)])
+                ):
                     names[number] = name
     return names
 

@@ -67,6 +67,7 @@ def server_options(course: os.PathLike, port: int, no_browser: bool) -> list[str
         f"--LabApp.default_url=/lab/tree/{first}",
         f"--ServerApp.port={port}",
         "--ServerApp.log_level=WARN",
+        "--LabApp.log_level=WARN",
         "--LabApp.news_url=None",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
