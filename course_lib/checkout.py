@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class NoCheckout(FileNotFoundError):
-    """What was asked for needs the course's folder, and only the library is installed."""
+    """The course's folder is needed, and only the library is installed."""
 
 
 def checkout(what: str) -> Path:
@@ -29,7 +29,17 @@ def checkout(what: str) -> Path:
 
 
 def lessons(what: str) -> list[Path]:
-    """The course's lessons, in their order. Arguments and errors are those of `checkout`."""
+    """The course's lessons, in their order.
+
+    Args:
+        what: What needs them: "Grading".
+
+    Returns:
+        The paths of their notebooks.
+
+    Raises:
+        NoCheckout: If there are none.
+    """
     return sorted((checkout(what) / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 

@@ -31,7 +31,14 @@ def digests(notebook: Any) -> dict[str, str]:
 
 
 def is_stale(notebook: Any) -> bool:
-    """Whether code or outputs changed since the notebook was run by `course-lib refresh`."""
+    """Whether code or outputs changed since the notebook was run by `course-lib refresh`.
+
+    Args:
+        notebook: A notebook as nbformat reads it.
+
+    Returns:
+        True if its digests are missing or others.
+    """
     return notebook.metadata.get("digests") != digests(notebook)
 
 
@@ -78,13 +85,32 @@ def canonical(notebook: Any) -> Any:
 
 
 def text_of(notebook: Any) -> str:
-    """A notebook as the text of its file."""
+    """A notebook as the text of its file.
+
+    Args:
+        notebook: A notebook as nbformat reads it.
+
+    Returns:
+        The text, with one line end at its end.
+    """
     nbformat = needs_package("A notebook", "nbformat", "classroom")
     return nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n"
 
 
 def client_of(notebook: Any, folder: str | os.PathLike, **options: Any) -> Any:
-    """Runs the notebook's cells in a fresh kernel, in `folder`: an nbclient.NotebookClient."""
+    """A client that runs the notebook's cells in a fresh kernel.
+
+    Args:
+        notebook: A notebook as nbformat reads it. Its outputs are replaced when it runs.
+        folder: Where the cells run.
+        **options: Further options of the client.
+
+    Returns:
+        An nbclient.NotebookClient.
+
+    Raises:
+        ImportError: If the packages of the extra `course` are not installed.
+    """
     nbclient = needs_package("Running a notebook", "nbclient", "course")
     needs_package("Running a notebook", "ipykernel", "course")
     options = {"timeout": 300, "kernel_name": "python3", "record_timing": False, **options}

@@ -29,14 +29,17 @@ CHECKPOINT = re.compile(r"^checkpoint \d.*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a chapter that was run."""
+    """What became of a chapter that was run.
+
+    Args:
+        proved: The lines that its checkpoints printed.
+        missing: The stored checkpoints whose number did not come back.
+        error: What a cell raised; empty if none did.
+    """
 
     proved: tuple[str, ...]
-    "The lines that its checkpoints printed."
     missing: tuple[str, ...]
-    "The stored checkpoints whose number did not come back."
     error: str
-    "What a cell raised; empty if none did."
 
     @property
     def held(self) -> bool:

@@ -7,9 +7,10 @@ A submission is a notebook of the course with the stubs filled in, or a Python f
 functions. No submission can spoil another's row.
 
 Only what an answer needs is run: its own definition and, out of the rest, the lines that make the
-names it uses. Trainings, plots and lines that fail elsewhere in the notebook cost nothing. Each
-submission runs in a process of its own, in a folder of its own that holds a copy of it and is
-thrown away, with a limit on time and memory; what it prints is dropped. A process that is not done
+names it uses. Trainings, plots and lines that fail elsewhere in the notebook cost nothing.
+
+Each submission runs in its own process and folder, with a limit on time and memory. The folder
+holds a copy and is thrown away; what the submission prints is dropped. A process that is not done
 in time, grows too large, exits or crashes costs the exercise at which it did, and no other row.
 It is a fence and no wall: the process has the rights of whoever started it. Grade strangers' code
 in a container.

@@ -45,19 +45,19 @@ def student_of(submission: str) -> str:
     return path.parts[0] if len(path.parts) > 1 else path.stem
 
 
-def totals(entries: Sequence[Entry], asked: Iterable[str] = ()) -> list[dict[str, str | int]]:
-    """One row for each student: what was solved out of what the class was asked.
+def totals(entries: Sequence[Entry], also: Iterable[str] = ()) -> list[dict[str, str | int]]:
+    """One row for each student: what was solved, out of how many exercises.
 
     Args:
         entries: The rows of the table.
-        asked: Numbers of exercises that count although nobody answers them.
+        also: Numbers of exercises that count although nobody answers them.
 
     Returns:
         A dictionary for each student with "student", "solved", "of", "percent" and, for each
         exercise, its outcome. The best counts where a student answers one twice, and "missing"
         stands where a student does not.
     """
-    numbers = sorted({entry.exercise for entry in entries if entry.exercise} | set(asked))
+    numbers = sorted({entry.exercise for entry in entries if entry.exercise} | set(also))
     best: dict[str, dict[str, str]] = {}
     order = ["", "missing", "stopped", "not yet", "correct"]
     for entry in entries:
@@ -75,21 +75,21 @@ def totals(entries: Sequence[Entry], asked: Iterable[str] = ()) -> list[dict[str
 
 
 def write_gradebook(
-    table: str | os.PathLike, entries: Sequence[Entry], asked: Iterable[str] = ()
+    table: str | os.PathLike, entries: Sequence[Entry], also: Iterable[str] = ()
 ) -> None:
     """Write grades.csv, grades_students.csv and grades.ipynb, each whole.
 
     Args:
         table: Where the first goes: a file that ends in .csv. The others stand beside it.
         entries: The rows of the table.
-        asked: Numbers of exercises that count although nobody answers them.
+        also: Numbers of exercises that count although nobody answers them.
     """
-    table, students = Path(table), totals(entries, asked)
+    table, students = Path(table), totals(entries, also)
     write_text_atomically(table, _csv(COLUMNS, entries))
     beside = table.with_name(f"{table.stem}_students.csv")
     columns = list(students[0]) if students else ["student", "solved", "of", "percent"]
     write_text_atomically(beside, _csv(columns, [list(row.values()) for row in students]))
-    write_text_atomically(table.with_suffix(".ipynb"), page_of(entries, asked))
+    write_text_atomically(table.with_suffix(".ipynb"), page_of(entries, also))
 
 
 def _csv(columns, rows):
@@ -99,22 +99,29 @@ def _csv(columns, rows):
 
 
 def safe(row: Iterable[object]) -> list[object]:
-    """The row, with nothing in it that a spreadsheet would take for a formula."""
+    """The row, with nothing in it that a spreadsheet would take for a formula.
+
+    Args:
+        row: The cells of a row.
+
+    Returns:
+        The same; a quotation mark stands before what begins like a formula.
+    """
     return ["'" + str(one) if str(one)[:1] in ("=", "+", "-", "@") else one for one in row]
 
 
-def page_of(entries: Sequence[Entry], asked: Iterable[str] = ()) -> str:
+def page_of(entries: Sequence[Entry], also: Iterable[str] = ()) -> str:
     """The gradebook as the text of a notebook: who solved what, and which hints were given.
 
     Args:
         entries: The rows of the table.
-        asked: Numbers of exercises that count although nobody answers them.
+        also: Numbers of exercises that count although nobody answers them.
 
     Returns:
         The text of an .ipynb file.
     """
     nbformat = needs_package("A page of grades", "nbformat", "classroom")
-    students = totals(entries, asked)
+    students = totals(entries, also)
     numbers = list(students[0])[4:] if students else []
     solved = [sum(row[number] == "correct" for row in students) for number in numbers]
     lines = [

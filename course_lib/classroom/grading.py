@@ -30,7 +30,7 @@ def grade_class(
     Args:
         folder: Submissions: notebooks and Python files, in a folder for each student or not.
         table: Where the CSV goes: a file that ends in .csv.
-        chapters: Numbers such as "06": each submission is asked for their exercises. See
+        chapters: Numbers such as "06": each submission should answer their exercises. See
             `exercises_of` for none.
         seconds: The time limit of each process; see `grade_one`.
         megabytes: The memory limit of each process.
@@ -42,8 +42,8 @@ def grade_class(
     Raises:
         FileNotFoundError: If a folder does not exist.
         course_lib.checkout.NoCheckout: If the course's lessons are not there.
-        ValueError: For a folder without submissions, a table that is no .csv, a chapter without
-            exercises, or a limit that is none. Nothing that a submission does is raised.
+        ValueError: For a folder without submissions, a table that does not end in .csv, a chapter
+            without exercises, or a limit below 0. Nothing that a submission does is raised.
     """
     exercises, folder, table = asked(), Path(folder), Path(table)
     known = sorted({one[:2] for one in exercises})
@@ -81,7 +81,14 @@ def grade_class(
 
 
 def name_of(path: os.PathLike) -> str:
-    """A path as text that any file can hold, also where its bytes are no UTF-8."""
+    """A path as text that any file can hold, also where its bytes are not UTF-8.
+
+    Args:
+        path: A path as the file system has it.
+
+    Returns:
+        The path with slashes; a byte outside of UTF-8 is written as \\udcff.
+    """
     return Path(path).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -44,8 +44,8 @@ def statements_of(path: str | os.PathLike) -> tuple[list[ast.stmt], list[str]]:
     """The top-level statements of a notebook or a Python file, and what could not be read.
 
     A file is decoded as Python does: by a byte order mark, by a coding line, else as UTF-8.
-    Lines of IPython's own (%magic, !shell, help?) are left out of a cell that is no Python as it
-    stands. A cell that is no Python without them costs itself alone.
+    If a cell is not Python as it stands, lines of IPython's own (%magic, !shell, help?) are left
+    out. If it is not Python without them either, it costs itself alone.
 
     Args:
         path: A file that ends in .ipynb or .py.
@@ -143,7 +143,14 @@ def needed_for(name: str, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
 
 
 def made_by(statement: ast.stmt) -> set[str]:
-    """The names that a statement binds or changes."""
+    """The names that a statement binds or changes.
+
+    Args:
+        statement: A statement at a file's top level.
+
+    Returns:
+        The names. What a function sets within stays within.
+    """
     made = set()
     for node in ast.walk(statement):
         if isinstance(node, ast.alias):
@@ -179,12 +186,12 @@ def submissions_in(folder: str | os.PathLike) -> list[Path]:
 def exercises_of(
     path: str | os.PathLike, exercises: Mapping[str, str], chapters: Sequence[str] = ()
 ) -> tuple[dict[str, str], str]:
-    """The exercises that a submission is asked for.
+    """The exercises that a submission should answer.
 
     Args:
         path: The submission.
         exercises: {number: name of the answer}, as `asked` returns it.
-        chapters: Chapters that are asked for. If there are none, it is the chapter that the
+        chapters: Chapters whose exercises count. If there are none, it is the chapter that the
             file's name begins with; else the exercises that the file answers.
 
     Returns:

@@ -8,7 +8,7 @@
     course-lib refresh        re-run the notebooks that changed, and save them canonically
     course-lib student        the course without its solutions, as a folder for a class
 
-`course-lib COMMAND --help` says the rest.  Exit status 0: yes.  1: no.  2: it could not be asked.
+`course-lib COMMAND --help` says the rest.  Exit status 0: yes.  1: no.  2: bad input.
 """
 
 import importlib
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words behind `course-lib`; `sys.argv` if None.
 
     Returns:
-        The exit status: 0 for yes, 1 for no, 2 for what could not be asked.
+        The exit status: 0 for yes, 1 for no, 2 for bad input, or for what is not installed.
     """
     from course_lib.checkout import NoCheckout
 

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def server_options(course: os.PathLike, port: int, no_browser: bool) -> list[str]:
-    """What JupyterLab's server is told.
+    """The options with which JupyterLab's server starts.
 
     Args:
         course: The course's folder, where the file browser begins.
