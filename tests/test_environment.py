@@ -97,6 +97,8 @@ def test_every_direct_import_is_declared():
                 names = [one.name for one in node.names]
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module]
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "needs_package":
+                names = [one.value for one in node.args[1:2] if isinstance(one, ast.Constant)]
             else:
                 continue
             found |= {name.split(".")[0]: path for name in names}
