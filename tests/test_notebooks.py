@@ -348,17 +348,17 @@ def test_the_pages_name_every_lesson_module_and_rule():
     from course_lib.optimizers import RULES
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    teaching = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
+    questions = (ROOT / "QUESTIONS.md").read_text(encoding="utf-8")
     for path in LESSONS:
-        assert f"(notebooks/{path.name})" in teaching, path.name
+        assert f"(notebooks/{path.name})" in questions, path.name
         assert f"(notebooks/{path.name})" in readme, path.name
     for path in (ROOT / "course_lib").glob("[a-z]*"):
         if path.suffix == ".py" or (path / "__init__.py").exists():
             assert re.search(rf"\b{path.stem}\b", readme), path.name
-    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rules = (ROOT / "RULES.md").read_text(encoding="utf-8")
     for name, rule in RULES.items():
         row = f"| [`{name}`](course_lib/optimizers/{name}.py) | `{rule.name}` |"
-        assert row in contributing, row
+        assert row in rules, row
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda path: path.name)
