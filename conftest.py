@@ -11,7 +11,8 @@ What a worker has loaded when it begins stays loaded, so the garbage collector n
 import gc
 import os
 
-from course_lib.notebooks import tolerance, with_stored_numbers
+import course_lib.quiet  # noqa: F401
+from course_lib.authoring import tolerance, with_stored_numbers
 
 from nbval.plugin import IPyNbCell
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 ROUNDS = 3
 NBVAL = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider"]
 PROGRAMS = {
-    "import tensorflow": [sys.executable, "-c", "import course_lib, tensorflow"],
+    "import tensorflow": [sys.executable, "-c", "import course_lib.quiet, tensorflow"],
     "a NumPy lesson (02)": [*NBVAL, "notebooks/02_gradient_descent_by_hand.ipynb"],
     "a Keras lesson (04)": [*NBVAL, "notebooks/04_anatomy_of_a_keras_optimizer.ipynb"],
 }

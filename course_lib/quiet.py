@@ -1,13 +1,19 @@
-"""TensorFlow starts without log lines on the page.
+"""TensorFlow starts without log lines on the page, and sooner, where a page asks for it:
 
-While it is imported, and when it first lists its devices, TensorFlow's C++ code writes a handful of lines about
-processors and drivers straight to file descriptor 2.  JupyterLab shows them in the reader's first cell, no environment
-variable stops them all, and they differ on every machine.  So descriptor 2 is pointed elsewhere for just these moments.
-What fails still fails aloud: errors are Python exceptions, and those do not travel through descriptor 2.
+    import course_lib.quiet  # noqa: F401
 
-And all starts sooner: what it makes while it is imported, half a million objects, stays for good, so the garbage
-collector need not go through it again and again, neither meanwhile nor afterwards.  Nor need it come as often: every
-700 new objects, as Python has it, is dozens of times while one `fit` is traced, and a tenth of its time.
+A notebook and a command ask; the library never does, so who imports it keeps his process as it is.
+
+While it is imported, and when it first lists its devices, TensorFlow's C++ code writes a handful
+of lines about processors and drivers straight to file descriptor 2. JupyterLab shows them in the
+reader's first cell, no environment variable stops them all, and they differ on every machine. So
+descriptor 2 points elsewhere for just these moments. What fails still fails aloud: errors are
+Python exceptions, and those do not travel through descriptor 2.
+
+And all starts sooner. What TensorFlow makes while it is imported, half a million objects, stays for
+good, so the garbage collector need not go through it again and again. Nor need it come as often:
+every 700 new objects, Python's own setting, is dozens of times while one `fit` is traced, and a
+tenth of its time.
 """
 
 import contextlib
@@ -18,13 +24,15 @@ import os
 import sys
 
 
-def hold_back_start_up_lines():
-    """Arrange that `import tensorflow`, here or inside Keras, prints nothing.  Imports nothing itself; once is enough."""
+def hold_back_start_up_lines() -> None:
+    """Arrange that `import tensorflow`, here or inside Keras, prints nothing.
+
+    Imports nothing itself; once is enough, and importing this module does it.
+    """
     if "tensorflow" in sys.modules or any(isinstance(f, _QuietTensorFlow) for f in sys.meta_path):
         return
-    os.environ.setdefault(
-        "TF_CPP_MIN_LOG_LEVEL", "3"
-    )  # the INFO and WARNING lines of later, such as XLA's
+    # The INFO and WARNING lines of later, such as XLA's.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.meta_path.insert(0, _QuietTensorFlow())
 
 
@@ -65,7 +73,10 @@ def _descriptor_2_held_back():
 
 @contextlib.contextmanager
 def _collector_at_rest():
-    """No garbage collection.  Later ones are fewer, and do not look at what is there at the end (gc.unfreeze undoes it)."""
+    """No garbage collection. Later ones are fewer, and pass over what is there at the end.
+
+    `gc.unfreeze` undoes the latter.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -77,3 +88,6 @@ def _collector_at_rest():
             gc.set_threshold(max(threshold, 50_000), *others)
         if was_enabled:
             gc.enable()
+
+
+hold_back_start_up_lines()

@@ -7,7 +7,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from course_lib import notebooks
+from course_lib import authoring as notebooks
 from course_lib.exercises import EXERCISES
 
 import nbformat
@@ -50,7 +50,9 @@ def test_there_are_notebooks_and_a_solution_for_each():
 @each_notebook
 def test_outputs_belong_to_the_code_and_are_as_refresh_left_them(path):
     notebook = read(path)
-    assert not notebooks.is_stale(notebook), f"run: uv run refresh {path.relative_to(ROOT)}"
+    assert not notebooks.is_stale(notebook), (
+        f"run: uv run course-lib refresh {path.relative_to(ROOT)}"
+    )
     assert notebooks.text_of(notebooks.canonical(notebook)) == path.read_text(encoding="utf-8")
 
 
@@ -284,7 +286,7 @@ def test_a_notebook_that_fails_is_left_as_it_was(tmp_path):
     nbformat.write(small_notebook("1 / 0"), path)
     before = path.read_bytes()
     done = subprocess.run(
-        [sys.executable, "-m", "course_lib.notebooks", str(path)], capture_output=True, text=True
+        [sys.executable, "-m", "course_lib", "refresh", str(path)], capture_output=True, text=True
     )
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stdout
@@ -293,7 +295,7 @@ def test_a_notebook_that_fails_is_left_as_it_was(tmp_path):
 
 def test_refresh_refuses_what_is_not_there(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "course_lib.notebooks", str(tmp_path / "no.ipynb")],
+        [sys.executable, "-m", "course_lib", "refresh", str(tmp_path / "no.ipynb")],
         capture_output=True,
         text=True,
     )
@@ -324,12 +326,12 @@ def test_nbval_compares_to_the_letter_and_within_a_stated_tolerance(tmp_path):
     assert sorted(outcomes) == [("FAILED", "0"), ("FAILED", "2"), ("FAILED", "3"), ("PASSED", "1")]
 
 
-# README
+# The pages
 
 
-def test_each_question_of_the_readme_leads_to_a_section_with_a_cell_that_runs():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (.+) \| \[\d\d\]\((notebooks/\S+)\) \| (.+) \|$", readme, re.MULTILINE)
+def test_each_question_leads_to_a_section_with_a_cell_that_runs():
+    page = (ROOT / "QUESTIONS.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+) \| \[\d\d\]\((notebooks/\S+)\) \| (.+) \|$", page, re.MULTILINE)
     assert len(rows) > 30
     for question, path, section in rows:
         lines = [
@@ -342,17 +344,24 @@ def test_each_question_of_the_readme_leads_to_a_section_with_a_cell_that_runs():
         assert any(kind == "code" for kind, _ in lines[at:heading]), (question, section)
 
 
-def test_readmes_map_names_every_lesson_module_and_rule():
+def test_the_pages_name_every_lesson_module_and_rule():
     from course_lib.optimizers import RULES
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    questions = (ROOT / "QUESTIONS.md").read_text(encoding="utf-8")
     for path in LESSONS:
+        assert f"(notebooks/{path.name})" in questions, path.name
         assert f"(notebooks/{path.name})" in readme, path.name
     for path in (ROOT / "course_lib").glob("[a-z]*"):
         if path.suffix == ".py" or (path / "__init__.py").exists():
-            assert path.name in readme, path.name
+            assert re.search(rf"\b{path.stem}\b", readme), path.name
+    rules = (ROOT / "RULES.md").read_text(encoding="utf-8")
     for name, rule in RULES.items():
         row = f"| [`{name}`](course_lib/optimizers/{name}.py) | `{rule.name}` |"
-        assert row in readme, row
-    for target in re.findall(r"\]\(([^)#\s]+)\)", readme):
+        assert row in rules, row
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda path: path.name)
+def test_each_link_of_a_page_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (ROOT / target).exists(), target

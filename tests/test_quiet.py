@@ -1,4 +1,4 @@
-"""Importing the course loads nothing heavy, and TensorFlow starts without a word; what comes after is heard."""
+"""Importing the course changes nothing; where a page asks, TensorFlow starts without a word."""
 
 import gc
 import importlib.util
@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 from course_lib import quiet
 
 import pytest
+
+ROOT = Path(quiet.__file__).parent
 
 
 def run(code, **environment):
@@ -33,14 +36,54 @@ def test_importing_the_course_loads_neither_keras_nor_tensorflow():
 
 
 def test_the_modules_that_need_only_numpy_load_neither_keras_nor_tensorflow():
-    light = "landscapes, problems, figures, exercises, notebooks"
+    light = (
+        "landscapes, problems, figures, exercises, authoring, classroom, cli, checkout, versions"
+    )
     assert run(f"import sys; from course_lib import {light}; {HEAVY}") == ("[]\n", "")
+
+
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in ROOT.rglob("*.py")
+    if path.name != "__main__.py" and path != Path(quiet.__file__)
+)
+
+
+def test_importing_any_module_but_quiet_changes_nothing_in_the_process():
+    """The collector, import hooks, the environment and descriptor 2, after Keras itself is there."""
+    code = f"""
+        import gc, importlib, os, sys
+        import h5py, keras, matplotlib.pyplot
+        def now():
+            where = os.fstat(2)
+            return gc.get_threshold(), gc.get_freeze_count(), gc.isenabled(), list(sys.meta_path), \\
+                dict(os.environ), (where.st_dev, where.st_ino), sys.stderr
+        before = now()
+        for name in {MODULES}:
+            importlib.import_module(name)
+            assert now() == before, name
+        assert "course_lib.quiet" not in sys.modules
+        print("the same")
+    """
+    assert len(MODULES) > 50
+    assert run(code)[0] == "the same\n"
+
+
+@pytest.mark.parametrize("module", ["course_lib", "course_lib.landscapes", "course_lib.cli"])
+def test_importing_them_alone_arranges_nothing_for_later(module):
+    code = f"""
+        import gc, os, sys
+        before = gc.get_threshold(), list(sys.meta_path), dict(os.environ)
+        import {module}
+        print((gc.get_threshold(), list(sys.meta_path), dict(os.environ)) == before)
+    """
+    assert run(code) == ("True\n", "")
 
 
 def test_keras_starts_without_a_word_and_later_words_are_heard():
     code = """
         import os, sys
-        import course_lib
+        import course_lib.quiet
         import keras
         keras.ops.ones(1) + 1
         assert not any(isinstance(finder, course_lib.quiet._QuietTensorFlow) for finder in sys.meta_path)
@@ -52,7 +95,7 @@ def test_keras_starts_without_a_word_and_later_words_are_heard():
 def test_no_garbage_is_collected_while_tensorflow_is_loaded_and_what_it_made_is_left_out_later():
     code = """
         import gc
-        import course_lib
+        import course_lib.quiet
         collected = []
         gc.callbacks.append(lambda phase, info: collected.append(phase))
         import tensorflow
