@@ -102,6 +102,17 @@ class SoftBatch(Wrapper):
         self.sums = self.add_shares(variables, "sum")
         self.count = self.add_variable((), dtype="int", name="count")
 
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        if self._reached is not None:
+            store["reached"] = np.array(self._reached, "int32")
+
+    def load_own_variables(self, store):
+        values = {key: store[key] for key in store.keys()}  # noqa: SIM118  it is Keras's, no dict
+        reached = values.pop("reached", None)
+        super().load_own_variables(values)
+        self._reached = None if reached is None else tuple(int(i) for i in np.asarray(reached))
+
     def step(self, grads, variables):
         self._check_variables_are_known(variables)
         pairs = list(zip(grads, variables, strict=True))
