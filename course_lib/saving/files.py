@@ -23,6 +23,7 @@ from .container import (
     opened,
     owner_of,
     seal,
+    with_digest,
 )
 from .inventory import SEED, chain, left_out_by_keras, optimizer_of, private_copy, variables_of
 from .losses import forgotten_arguments, lost_when_saved
@@ -77,7 +78,7 @@ def _content(model, kind, place):
     if kind != ".keras":
         model.save_weights(memory)
         _add_group(memory, model, place)
-        return memory.getvalue()
+        return with_digest(memory.getvalue())
     model.save(memory)
     with zipfile.ZipFile(memory) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
