@@ -512,12 +512,11 @@ def kill_in_a_loop(folder, kills, epochs, seed, eager):
         return os.waitpid(child, 0)[1]
 
     assert run("whole") == 0
-    halves = 0
     for _ in range(kills):
         run("killed", delay=rng.uniform(0, 0.15))
-        halves += len(list((folder / "killed").glob(".partial-*")))
         for path in (folder / "killed").glob("step-*"):
             inspect_saved(path)  # whole, or this raises
+    halves = len(list((folder / "killed").glob(".partial-*")))  # what is young is left there
     steps = max(path.name for path in (folder / "killed").glob("step-*"))
     assert run("killed") == 0
     digests = []
