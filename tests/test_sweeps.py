@@ -6,10 +6,10 @@ from concurrent import futures
 from types import SimpleNamespace
 
 import course_lib  # noqa: F401
-from course_lib import sweeps
 from course_lib.optimizers import RULES, Rule
 from course_lib.soft_batch import soft_batch
-from course_lib.sweeps import Problem, Racer, Table, digits, sweep, train
+from course_lib.sweeps import Problem, Racer, Table, digits, sweep, train, training
+from course_lib.sweeps.network import gradient, judge
 from course_lib.two_gradients import HEUN, MIDPOINT, step
 
 import keras
@@ -108,7 +108,7 @@ def test_heun_takes_two_gradients_a_step(problem):
     w = np.concatenate([v.ravel() for v in problem.weights(1)])[None]
     for rows in problem.batches(1, 12):
         w = step(
-            lambda w, rows=rows: sweeps._gradient(w, x[rows][None], y[rows][None], problem.shapes),
+            lambda w, rows=rows: gradient(w, x[rows][None], y[rows][None], problem.shapes),
             w,
             0.125,
             HEUN,
@@ -125,7 +125,7 @@ def test_a_soft_batch_is_the_mean_of_its_micro_batches(problem):
         w = np.concatenate([v.ravel() for v in problem.weights(seed)])[None]
         state = soft.init(w)
         for rows in problem.batches(seed, 24):
-            g = sweeps._gradient(w, x[rows][None], y[rows][None], problem.shapes)
+            g = gradient(w, x[rows][None], y[rows][None], problem.shapes)
             w, state = soft.step(w, g, state, learning_rate=rate)
         assert np.abs(np.concatenate([v.ravel() for v in weights[i]]) - w[0]).max() < 1e-13
 
@@ -134,18 +134,18 @@ def test_the_gradient_is_the_slope_of_the_loss(problem):
     rng = np.random.default_rng(0)
     w = rng.normal(size=(1, problem.size))
     x, y = problem.x_test.astype("float64"), np.eye(10)[problem.y_test]
-    g = sweeps._gradient(w, x[None], y[None], problem.shapes)[0]
+    g = gradient(w, x[None], y[None], problem.shapes)[0]
     for i in rng.choice(problem.size, 20, replace=False):
         ahead, behind = w.copy(), w.copy()
         ahead[0, i] += 1e-5
         behind[0, i] -= 1e-5
-        slope = sweeps._judge(ahead, problem)[0] - sweeps._judge(behind, problem)[0]
+        slope = judge(ahead, problem)[0] - judge(behind, problem)[0]
         assert slope[0] / 2e-5 == pytest.approx(g[i], abs=1e-8)
 
 
 def test_a_network_that_cannot_decide_is_not_always_right(problem):
     w = np.zeros((1, problem.size))
-    loss, accuracy = sweeps._judge(w, problem)
+    loss, accuracy = judge(w, problem)
     assert loss[0] == pytest.approx(np.log(10), rel=1e-12)
     assert accuracy[0] == (problem.y_test == 0).mean()  # the first of equals
 
@@ -268,7 +268,7 @@ def test_a_sweep_is_its_trials_in_order(problem):
 @pytest.fixture
 def trained(monkeypatch):
     """The trials that `train` is asked for, batch by batch; trained[:] = [exception, ...] lets it fail."""
-    seen, really = SimpleNamespace(batches=[], fail_after=None), sweeps.train
+    seen, really = SimpleNamespace(batches=[], fail_after=None), training.train
 
     def train(problem, rule, rates, seeds, **options):
         if seen.fail_after is not None and len(seen.batches) >= seen.fail_after:
@@ -276,7 +276,7 @@ def trained(monkeypatch):
         seen.batches.append(list(zip(rates, seeds, strict=True)))
         return really(problem, rule, rates, seeds, **options)
 
-    monkeypatch.setattr(sweeps, "train", train)
+    monkeypatch.setattr(training, "train", train)
     return seen
 
 
