@@ -36,7 +36,7 @@ def code_of(function: Callable, seen: tuple = ()) -> tuple:
         seen: The functions that are collected already.
 
     Returns:
-        Its source (or, if that cannot be read, its bytecode), the numbers that it takes from its
+        Its source, or its bytecode if that cannot be read. Then the numbers that it takes from its
         defaults and from around it, and the same of the functions that it calls.
     """
     around = inspect.getclosurevars(function)

@@ -1,6 +1,7 @@
 """What is trained: rows to learn from, rows to be judged by, and a network of dense layers."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -169,14 +170,14 @@ def _array(name, value):
 
 def _widths(hidden):
     try:
-        if isinstance(hidden, str | bytes):
-            raise TypeError
-        given = tuple(hidden)
+        given = None if isinstance(hidden, str | bytes | Mapping) else tuple(hidden)
     except TypeError:
+        given = None
+    if given is None:
         raise ValueError(
             "`hidden` must be a tuple of widths, such as (32,), or () for no hidden layer. "
             f"Received: hidden={hidden!r}."
-        ) from None
+        )
     return tuple(
         whole_number("hidden", width, because="These are the widths of the hidden layers.")
         for width in given

@@ -1,8 +1,8 @@
 """The source of a function, if it is the source of that function.
 
 Python finds a function's source by a file's name and a line's number. For a function made by
-`exec`, or typed at a prompt, that may be a line of another file; for a module that was edited after
-its import, it is a line that does not run. So the text is compiled again and compared.
+`exec`, or typed at a prompt, that may be a line of another file. For a module that was edited after
+its import, it is a line that does not run. So the text is compiled again, and compared.
 """
 
 import __future__
@@ -35,7 +35,7 @@ def source_of(function: Callable) -> str:
     name = getattr(function, "__name__", repr(function))
     try:
         if not isinstance(function, FunctionType):
-            raise TypeError
+            raise ValueError
         source, (lines, _) = inspect.getsource(function), inspect.findsource(function)
         parsed(source)
         found = _has("".join(lines), inspect.unwrap(function).__code__)

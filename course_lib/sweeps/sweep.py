@@ -136,8 +136,8 @@ def _begin(file, wanted, plan):
     if file is None:
         return Table(), set()
     path = checked_path("file", file)
-    table, faults = read_sound_rows(path) if path.exists() else (Table(), [])
     _try_place(path)
+    table, faults = read_sound_rows(path) if path.exists() else (Table(), [])
     looks = {}
     for row in table.rows:
         looks.setdefault(row[0], set()).add(row[5])

@@ -1,7 +1,7 @@
 """The result of a sweep: a tidy table, and its file."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Table:
 
     def __init__(self, rows: Iterable[tuple] = ()) -> None:
         try:
-            self.rows = list(rows)
+            self.rows = [None] if isinstance(rows, str | Mapping) else list(rows)
             sound = all(len(row) == len(self.KINDS) for row in self.rows)
         except TypeError:
             sound = False
@@ -68,7 +68,7 @@ class Table:
 
     def __getitem__(self, column: str) -> np.ndarray:
         if column not in self.KINDS:
-            raise KeyError(f"{unknown('column', str(column), self.KINDS)}")
+            raise KeyError(unknown("column", str(column), self.KINDS))
         i = list(self.KINDS).index(column)
         return np.array([row[i] for row in self.rows], self.KINDS[column])
 
@@ -86,9 +86,12 @@ class Table:
 
         Raises:
             KeyError: For a column that there is not.
+            ValueError: For something that is not one value.
         """
         chosen = np.ones(len(self), bool)
         for column, value in values.items():
+            if not np.isscalar(value):
+                raise ValueError(f"`{column}` must be one value. Received: {column}={value!r}.")
             chosen &= self[column] == value
         return Table(row for row, is_chosen in zip(self.rows, chosen, strict=True) if is_chosen)
 
@@ -184,8 +187,8 @@ def read_sound_rows(path: str | os.PathLike) -> tuple[Table, list[str]]:
         OSError: If the file cannot be read.
     """
     path = checked_path("path", path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {str(path)!r} to read a table from.")
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"`path`: there is no file {str(path)!r}.")
     text = path.read_bytes().decode("utf-8-sig", "surrogateescape")  # so that a line can be named
     try:
         found, faults = verified_csv.verified(list(Table.KINDS), text)
@@ -222,7 +225,7 @@ def checked_path(name: str, path: Any) -> Path:
         raise TypeError(f"`{name}` must be a path, such as 'race.csv'. Received: {name}={path!r}.")
     if not os.fspath(path) or "\0" in os.fspath(path):
         raise ValueError(f"`{name}` must be a file's name. Received: {name}={path!r}.")
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise IsADirectoryError(f"`{name}` must be a file, and {str(path)!r} is a folder.")
     return Path(path)
 

@@ -2,8 +2,8 @@
 
 The last column, `check`, holds sixteen hexadecimal digits: a digest of the row's texts, of the
 check of the row before it, and of whether it is the last row. So a row that was changed, moved,
-doubled or cut is found, and its line; and so is a row that is missing, at the row behind it or at
-the end. What a spreadsheet may change without changing a text (line ends, quotes) is no damage.
+doubled or cut is found, and its line. A missing row is found at the row behind it, or at the end.
+A spreadsheet may change line ends and quotes: the texts are still the same.
 
 This finds accidents and edits. It is not a signature: anybody who has this file can compute it.
 """
@@ -32,7 +32,7 @@ def written(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     Example:
         >>> print(written(["rule", "loss"], [("sgd", 0.5)]), end="")
         rule,loss,check
-        sgd,0.5,3f2e8f0e6d9c1d6a
+        sgd,0.5,25097be1019d942a
     """
     texts = [[str(value) for value in row] for row in rows]
     name = CHECK if texts else EMPTY
