@@ -1,4 +1,4 @@
-"""A trial of a sweep is the training that it stands for, whoever runs it, in whatever company; and nothing is lost."""
+"""A trial of a sweep is the training that it stands for, in any company; and nothing is lost."""
 
 import importlib.util
 import os
@@ -76,7 +76,7 @@ def keras_training(problem, optimizer, seed, gradients):
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "lamb", "muon"])
 def test_a_trial_is_the_training_in_keras(problem, name):
-    """1e-12 a step for 24 steps, relative to weights of about one; Muon's polynomial amplifies rounding some 10 times."""
+    """1e-12 a step for 24 steps; Muon's polynomial amplifies rounding some 10 times."""
     settings = {k: v for k, v in RULES[name].settings.items() if k != "learning_rate"}
     optimizer = RULES[name].keras_class(**settings, learning_rate=2**-7)
     weights, loss, accuracy = keras_training(problem, optimizer, seed=3, gradients=24)
@@ -186,13 +186,16 @@ def test_a_trial_does_not_notice_its_company(problem, name):
     ids=lambda racer: getattr(racer, "name", racer),
 )
 def test_a_compiled_trial_is_the_trial(racer, engine):
-    """To rounding.  XLA's eigenvalues on TensorFlow (Shampoo's) come from rotations that stop earlier than LAPACK's."""
+    """To rounding.
+
+    XLA's eigenvalues on TensorFlow (Shampoo's) come from rotations that stop earlier than LAPACK's.
+    """
     problem = tiny()
     options = {**EXACT, "gradients": 16}
     _, numpy = train(problem, racer, [0.001, 0.0625], [0, 1], **options)
     table, compiled = train(problem, racer, [0.001, 0.0625], [0, 1], engine=engine, **options)
-    room = 1e-7 if (racer, engine) == ("shampoo", "tensorflow") else 1e-12
-    assert max(largest_difference(*pair) for pair in zip(numpy, compiled, strict=True)) < room
+    tolerance = 1e-7 if (racer, engine) == ("shampoo", "tensorflow") else 1e-12
+    assert max(largest_difference(*pair) for pair in zip(numpy, compiled, strict=True)) < tolerance
     assert compiled[0][0].dtype == np.float64 and np.isfinite(table["loss"]).all()
 
 
@@ -220,7 +223,7 @@ def test_a_trial_that_diverges_is_marked_and_costs_the_others_nothing(problem, n
 
 
 def test_once_diverged_is_diverged():
-    """Weights may come back from infinity (a rule that divides by them), but the trial has left the race."""
+    """Weights may come back from infinity, but the trial has left the race."""
 
     def init(w):
         return {"t": 0}
