@@ -145,12 +145,13 @@ def planted():
 
 
 def test_without_source_there_is_nothing_to_translate():
+    operations = [lambda x: np.sqrt(x)]
     with pytest.raises(ValueError, match="f cannot be compiled. The source of f cannot be read"):
         translate(without_source(), keras.ops)
     with pytest.raises(ValueError, match="len cannot be read"):
         translate(len, keras.ops)
     with pytest.raises(ValueError, match="<lambda> cannot be read"):
-        translate(lambda x: np.sqrt(x), keras.ops)
+        translate(operations[0], keras.ops)
     with pytest.raises(ValueError, match="cannot be read"):
         translate(np.sqrt, keras.ops)
 
