@@ -3,6 +3,7 @@
 import ast
 import inspect
 import sys
+from concurrent import futures
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -165,6 +166,7 @@ def test_a_wrong_name_gets_the_nearest(rules):
         ({"rules": [3]}, "`rules` must be a name of RULES, a Rule or a Racer"),
         ({"learning_rates": [-0.1]}, "`learning_rates` must be finite numbers, 0 or more"),
         ({"learning_rates": [float("nan")]}, "`learning_rates` must be finite numbers"),
+        ({"learning_rates": [10**400]}, "`learning_rates` must be finite numbers"),
         ({"learning_rates": []}, "`learning_rates` is empty"),
         ({"learning_rates": 0.1}, "`learning_rates` must be a list"),
         ({"learning_rates": {"adam": [0.1]}}, "an entry for each rule"),
@@ -181,7 +183,7 @@ def test_a_wrong_name_gets_the_nearest(rules):
         ({"engine": "numpi"}, "Did you mean 'numpy'"),
         ({"dtype": "float16"}, "`dtype`: there is no dtype 'float16'"),
         ({"file": 3}, "`file` must be a path"),
-        ({"executor": dict}, "`executor` must be a dask.distributed Client"),
+        ({"executor": futures.Executor}, "`executor` must be a dask.distributed Client"),
     ],
     ids=str,
 )
