@@ -5,10 +5,10 @@ Both report the accuracy as they go: the sweep that of 389 digits held out, `fit
 
 import importlib.util
 
-from course_lib import sweeps
 from course_lib.optimizers import RULES
 from course_lib.problems import small_network
 from course_lib.sweeps import digits, sweep
+from course_lib.sweeps.program import forget_programs
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_sixty_four_trials_cost_about_one_fit(results, engine):
         model.fit(problem.x, problem.y, batch_size=32, epochs=20, verbose=0)
 
     def all_trials():
-        sweeps._compiled.clear()
+        forget_programs()
         table = sweep(problem, ["adam"], np.logspace(-4, -1, 8), range(8), engine=engine)
         assert len(table.finished(880)) == 64
 

@@ -67,9 +67,12 @@ def number(
         Traceback (most recent call last):
         ValueError: `rho` must be a number above 0. Received: rho=-1.
     """
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if real and not math.isnan(value) and holds(value):
-        return float(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        try:
+            if not math.isnan(value) and holds(value):
+                return float(value)
+        except OverflowError:  # a whole number beyond all floats
+            pass
     raise ValueError(_sentence(name, wanted, value, because))
 
 

@@ -1,35 +1,59 @@
-"""The roofline of an optimizer step: it does little arithmetic and moves many bytes, so memory sets its pace.
+"""The roofline of an optimizer step: little arithmetic, many bytes, so memory sets its pace.
 
 least_bytes     what one step of a rule must read and write, from the state that it keeps
-traffic         what a NumPy expression really reads and writes: one pass over memory an operation
-bandwidth       how many bytes a second one core moves here and now
-BlockedAdam     Adam in place, block by block, in a cache: any number of tensors in one piece of memory
+traffic         what a NumPy expression really reads and writes: one pass for each operation
+bandwidth       how many bytes per second one core moves here and now
+BlockedAdam     Adam in place, block by block, in a cache: all tensors in one piece of memory
 
-Williams, Waterman and Patterson (2009), Roofline: An Insightful Visual Performance Model for Multicore Architectures,
-Communications of the ACM 52(4).  Pure NumPy: importing this loads neither Keras nor TensorFlow.
+Williams, Waterman and Patterson (2009), Roofline: An Insightful Visual Performance Model for
+Multicore Architectures, Communications of the ACM 52(4). Pure NumPy: importing this loads neither
+Keras nor TensorFlow.
 """
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-BLOCK = (
-    2**16
-)  # numbers: five float32 arrays of them are 1.25 MiB, within the inner caches of most cores
+from .arguments import number, whole_number
+
+# Numbers: five float32 arrays of them are 1.25 MiB, within the inner caches of most cores.
+BLOCK = 2**16
 
 
 # ---- Bytes, counted ----
 
 
-def least_bytes(rule, w, **hyper):
-    """The bytes that any step of `rule` must move: it reads w, g and its state, and writes w and its state.
+def least_bytes(rule: Any, w: np.ndarray, **hyper: float) -> int:
+    """Count the bytes that any step of a rule must move.
 
-    rule     whatever has `init(w, **hyper)`: a Rule of RULES, or a SimpleNamespace
-    w        an array of floats; its shape and dtype count, its values do not
-    Numbers that are no arrays (the step count) are not counted.  A bound from below: a rule that needs a norm of its
-    gradient before it can step has to look at it twice.
+    It reads w, g and its state, and writes w and its state. Numbers that are not arrays (the step
+    count) are not counted. This is a bound from below: a rule that needs a norm of its gradient
+    before it can step has to look at it twice.
+
+    Args:
+        rule: An object with `init(w, **hyper)`: a Rule of RULES, or a SimpleNamespace.
+        w: An array of floats. Its shape and dtype count, its values do not.
+        **hyper: What `init` takes.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        TypeError: If `rule` has no `init`, or `w` is not an array of floats.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> momentum = SimpleNamespace(init=lambda w: {"v": np.zeros_like(w)})
+        >>> least_bytes(momentum, np.zeros(10))  # five arrays of ten numbers of eight bytes
+        400
     """
+    if not callable(getattr(rule, "init", None)):
+        raise TypeError(f"`rule` must have an `init`, as a Rule has. Received: rule={rule!r}.")
+    if not isinstance(w, np.ndarray) or w.dtype.kind != "f":
+        raise TypeError(f"`w` must be an array of floats. Received: w={w!r}.")
     slots = [s for s in rule.init(w, **hyper).values() if isinstance(s, np.ndarray) and s.ndim]
     state = sum(s.nbytes for s in slots)
     return (w.nbytes + w.nbytes + state) + (w.nbytes + state)
@@ -37,19 +61,43 @@ def least_bytes(rule, w, **hyper):
 
 @dataclass(frozen=True)
 class Traffic:
-    """What an expression did to memory: how many passes, the numbers that they worked out, the bytes read and written."""
+    """What an expression did to memory.
+
+    Args:
+        passes: How many ufuncs ran, each from the beginning of its arrays to the end.
+        results: How many numbers they computed.
+        bytes: How many bytes they read and wrote.
+    """
 
     passes: int
     results: int
     bytes: int
 
 
-def traffic(function, *arrays, **arguments):
-    """Run `function` on counted copies of `arrays`, and return the Traffic of what it did with them.
+def traffic(function: Callable, *arrays: Any, **arguments: Any) -> Traffic:
+    """Count what a function reads and writes.
 
-    Each ufunc is one pass: it reads its arrays from beginning to end and writes its result.  Counted are ufuncs, which
-    is all that a rule of one coordinate consists of.  `arrays` may also be dicts of arrays, such as a rule's state.
+    Each ufunc is one pass: it reads its arrays from beginning to end and writes its result. Only
+    ufuncs are counted; a rule of one coordinate consists of nothing else.
+
+    Args:
+        function: Written in NumPy.
+        *arrays: What it is called with, as copies: arrays, or dicts of arrays such as a rule's
+            state.
+        **arguments: Other arguments of it.
+
+    Returns:
+        The traffic of one call.
+
+    Raises:
+        TypeError: If `function` cannot be called.
+
+    Example:
+        >>> traffic(lambda w, g: w - 0.5 * g, np.zeros(10), np.zeros(10))
+        Traffic(passes=2, results=20, bytes=400)
     """
+    if not callable(function):
+        raise TypeError(f"`function` must be a function. Received: function={function!r}.")
     log = []
 
     class Counted(np.ndarray):
@@ -74,24 +122,38 @@ def traffic(function, *arrays, **arguments):
 # ---- Bandwidth, measured ----
 
 
-def touch(g, w, *slots):
-    """Read each array once, write all but `g` back once, with the least arithmetic there is: a step's bytes, no step."""
+def touch(g: np.ndarray, w: np.ndarray, *slots: np.ndarray) -> None:
+    """Move the bytes of a step, with the least arithmetic: the ceiling that a step can reach.
+
+    Args:
+        g: An array that is read once.
+        w: An array that is read and written once.
+        *slots: Arrays that are read and written once.
+    """
     np.add(w, g, out=w)
     for s in slots:
         np.negative(s, out=s)
 
 
-def bandwidth(size, seconds=0.2):
-    """Bytes a second of CPU time that one core moves when a step's arrays take `size` bytes together.
+def bandwidth(size: float, seconds: float = 0.2) -> float:
+    """Measure how many bytes one core moves in a second of CPU time.
 
-    size       of four float32 arrays, as Adam has; more than the last cache holds, to learn the pace of the memory
-    seconds    how long to measure; the median over rounds is returned
-    Compiler-free: NumPy's fastest loops over the same arrays, four read and three written back (see `touch`).
-    Raises ValueError for a size below 64 bytes.
+    No compiler is needed: these are NumPy's fastest loops over four arrays, of which four are read
+    and three written (see `touch`).
+
+    Args:
+        size: The bytes of four float32 arrays together, as Adam has them. Take more than the last
+            cache holds, to learn the pace of the memory.
+        seconds: How long to measure.
+
+    Returns:
+        Bytes per second: the median over rounds.
+
+    Raises:
+        ValueError: If `size` is below 64 bytes, or `seconds` is negative.
     """
-    n = int(size) // 16
-    if n < 4:
-        raise ValueError(f"`size` must be 64 bytes or more. Received: size={size!r}.")
+    n = int(number("size", size, "64 bytes or more", lambda x: 64 <= x < np.inf)) // 16
+    number("seconds", seconds, "a number, 0 or more", lambda x: 0 <= x < np.inf)
     arrays = [np.ones(n, "float32") for _ in range(4)]
     touch(*arrays)
     rounds, until = [], time.process_time() + seconds
@@ -107,13 +169,30 @@ def bandwidth(size, seconds=0.2):
 # ---- Adam, at the pace of a cache ----
 
 
-def packed(tensors):
-    """One flat array that holds all `tensors` one after the other, and a list of views of it in their shapes.
+def packed(tensors: Iterable[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Copy all tensors into one flat array, one after the other.
 
-    Writing into a view writes into the flat array.  The tensors themselves are copied and left alone.
-    Raises ValueError for no tensors, TypeError for tensors that are not all of one float dtype.
+    Args:
+        tensors: Arrays of floats, all of one dtype. They are left alone.
+
+    Returns:
+        The flat array, and a list of views of it in the tensors' shapes. Writing into a view
+        writes into the flat array.
+
+    Raises:
+        ValueError: If there is no tensor.
+        TypeError: If the tensors are not all of one float dtype.
+
+    Example:
+        >>> flat, (matrix, bias) = packed([np.ones((2, 2)), np.zeros(2)])
+        >>> bias[:] = 3.0
+        >>> flat.tolist()
+        [1.0, 1.0, 1.0, 1.0, 3.0, 3.0]
     """
-    tensors = [np.asarray(x) for x in tensors]
+    try:
+        tensors = [np.asarray(x) for x in tensors]
+    except (TypeError, ValueError):  # not a list, or rows of two lengths
+        raise TypeError(f"`tensors` must be arrays. Received: tensors={tensors!r}.") from None
     dtypes = {x.dtype for x in tensors}
     if not tensors:
         raise ValueError("`tensors` is empty. Give at least one array.")
@@ -127,15 +206,37 @@ def packed(tensors):
 
 
 def _aligned(size, dtype):
-    """`size` zeros that begin where a line of the cache does: no instruction then fetches two lines for its numbers."""
-    room = np.zeros(size * dtype.itemsize + 64, np.uint8)
-    return room[-room.ctypes.data % 64 :][: size * dtype.itemsize].view(dtype)
+    """Zeros that begin where a line of the cache does: no instruction then fetches two lines."""
+    more = np.zeros(size * dtype.itemsize + 64, np.uint8)
+    return more[-more.ctypes.data % 64 :][: size * dtype.itemsize].view(dtype)
 
 
-def adam_on_a_block(w, g, m, v, scratch, beta_1, beta_2, rate, epsilon):
-    """Ten passes over one block, in place.  m is counted in units of 1 − beta_1, v in units of 1 − beta_2.
+def adam_on_a_block(
+    w: np.ndarray,
+    g: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    scratch: np.ndarray,
+    beta_1: float,
+    beta_2: float,
+    rate: float,
+    epsilon: float,
+) -> None:
+    """Take Adam's step on one block, in place, in ten passes.
 
-    In these units g and g² come in with a factor of 1; the units and both bias corrections go into `rate` and `epsilon`.
+    m is counted in units of 1 − beta_1, v in units of 1 − beta_2. In these units g and g² come in
+    with a factor of 1. The units and both bias corrections go into `rate` and `epsilon`.
+
+    Args:
+        w: The block's weights; they are moved.
+        g: Their gradients.
+        m: The mean of the gradients, in its units; it is updated.
+        v: The mean of their squares, in its units; it is updated.
+        scratch: An array of the same size, for what is computed on the way.
+        beta_1: How much of m stays.
+        beta_2: How much of v stays.
+        rate: The learning rate, with the units and corrections in it.
+        epsilon: Adam's epsilon, with the units and corrections in it.
     """
     np.multiply(m, beta_1, m)
     np.add(m, g, m)
@@ -150,36 +251,49 @@ def adam_on_a_block(w, g, m, v, scratch, beta_1, beta_2, rate, epsilon):
 
 
 class BlockedAdam:
-    """The course's Adam, in place and without a single new array: memory is read once and written once a step.
+    """The course's Adam, in place and without a new array: memory is read and written once a step.
 
-        adam = BlockedAdam(tensors, learning_rate=0.001)
-        adam.gradients[0][...] = ...        # or:  adam.step(gradients)
-        adam.step()
-        adam.weights[0]
+    `weights` are views of one flat array, in the shapes of the tensors; each step moves them.
+    `gradients` are views of another, to be written into: a backward pass that writes there saves a
+    copy. Since all tensors lie in one piece of memory, four hundred small ones cost what one large
+    one does. The flat arrays are walked in blocks, small enough that the ten passes over a block
+    happen in a cache.
 
-    weights      views of one flat array, in the shapes of `tensors`, which are copied; moved by each step
-    gradients    views of another, to be written into: a backward pass that writes here saves a copy
-    Since all tensors lie in one piece of memory, four hundred small ones cost what one large one does.  The flat arrays
-    are walked in blocks of `block` numbers, small enough that the ten passes over a block happen in a cache.
+    Args:
+        tensors: Arrays of floats, all of one dtype. They are copied.
+        learning_rate: It may be set to something else at any time; the others may not.
+        beta_1: How much of the mean of the gradients stays, 0 or more and less than 1.
+        beta_2: How much of the mean of their squares stays, 0 or more and less than 1.
+        epsilon: Added to the root of that mean.
+        block: How many numbers are worked on at a time.
 
-    tensors          arrays of floats, all of one dtype
-    learning_rate    may be set to something else at any time; the others may not
-    Raises ValueError or TypeError, naming the argument, for what makes no sense.
+    Raises:
+        ValueError: For a number out of its range, and for no tensor. The message names it.
+        TypeError: If the tensors are not floats of one dtype.
+
+    Example:
+        >>> adam = BlockedAdam([np.zeros(3)], learning_rate=0.5, epsilon=0.0)
+        >>> adam.step([np.array([4.0, -2.0, 1.0])])
+        >>> adam.weights[0].round(12).tolist()  # the first step is one learning rate long
+        [-0.5, 0.5, -0.5]
     """
 
     def __init__(
-        self, tensors, *, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, block=BLOCK
-    ):
+        self,
+        tensors: Iterable[np.ndarray],
+        *,
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        block: int = BLOCK,
+    ) -> None:
         for name, beta in {"beta_1": beta_1, "beta_2": beta_2}.items():
-            if not 0 <= beta < 1:
-                raise ValueError(
-                    f"`{name}` must be 0 or more and less than 1. Received: {name}={beta!r}."
-                )
-        if isinstance(block, bool) or not isinstance(block, int | np.integer) or block < 1:
-            raise ValueError(
-                f"`block` must be a whole number above 0. Received: block={block!r}. "
-                "It says how many numbers are worked on at a time."
-            )
+            number(name, beta, "0 or more and less than 1", lambda x: 0 <= x < 1)
+        why = "It says how many numbers are worked on at a time."
+        block = whole_number("block", block, because=why)
+        for name, value in {"learning_rate": learning_rate, "epsilon": epsilon}.items():
+            number(name, value)
         self.learning_rate, self.beta_1, self.beta_2 = learning_rate, beta_1, beta_2
         self.epsilon, self.t = epsilon, 0
         w, self.weights = packed(tensors)
@@ -193,8 +307,15 @@ class BlockedAdam:
             for i in range(0, len(w), block)
         ]
 
-    def step(self, gradients=None):
-        """One step with `gradients` (an array for each tensor), or else with what stands in self.gradients."""
+    def step(self, gradients: Iterable[np.ndarray] | None = None) -> None:
+        """Take one step.
+
+        Args:
+            gradients: An array for each tensor. None takes what stands in `self.gradients`.
+
+        Raises:
+            ValueError: If their shapes are not those of the tensors.
+        """
         if gradients is not None:
             self._copy_in(gradients)
         self.t += 1
@@ -205,6 +326,7 @@ class BlockedAdam:
             adam_on_a_block(*block, *self._scalars)
 
     def _copy_in(self, gradients):
+        gradients = list(gradients)
         shapes = [np.shape(g) for g in gradients]
         if shapes != [w.shape for w in self.weights]:
             raise ValueError(

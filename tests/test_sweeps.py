@@ -1,4 +1,4 @@
-"""A trial of a sweep is the training that it stands for, whoever runs it, in whatever company; and nothing is lost."""
+"""A trial of a sweep is the training that it stands for, in any company; and nothing is lost."""
 
 import importlib.util
 import os
@@ -6,15 +6,16 @@ from concurrent import futures
 from types import SimpleNamespace
 
 import course_lib  # noqa: F401
-from course_lib import sweeps
 from course_lib.optimizers import RULES, Rule
 from course_lib.sweeps import Problem, Racer, Table, digits, sweep, train
+from course_lib.sweeps.network import gradient, judge
 from course_lib.two_gradients import HEUN, MIDPOINT, step
 from course_lib.wrappers import soft_batch
 
 import keras
 import numpy as np
 import pytest
+from races import RACE, rule_of, small, tiny, watch_training
 
 ENGINES = [
     "tensorflow",
@@ -30,9 +31,12 @@ EXACT = {"dtype": "float64", "gradients": 24, "every": 8}
 
 @pytest.fixture(scope="module")
 def problem():
-    """The digits, few of them, and a smaller network."""
-    x, y = digits().x, digits().y
-    return Problem(x[:200], y[:200], x[200:280], y[200:280], hidden=(12,), batch_size=16)
+    return small()
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    return watch_training(monkeypatch)
 
 
 def largest_difference(these, those):
@@ -72,7 +76,7 @@ def keras_training(problem, optimizer, seed, gradients):
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "lamb", "muon"])
 def test_a_trial_is_the_training_in_keras(problem, name):
-    """1e-12 a step for 24 steps, relative to weights of about one; Muon's polynomial amplifies rounding some 10 times."""
+    """1e-12 a step for 24 steps; Muon's polynomial amplifies rounding some 10 times."""
     settings = {k: v for k, v in RULES[name].settings.items() if k != "learning_rate"}
     optimizer = RULES[name].keras_class(**settings, learning_rate=2**-7)
     weights, loss, accuracy = keras_training(problem, optimizer, seed=3, gradients=24)
@@ -108,7 +112,7 @@ def test_heun_takes_two_gradients_a_step(problem):
     w = np.concatenate([v.ravel() for v in problem.weights(1)])[None]
     for rows in problem.batches(1, 12):
         w = step(
-            lambda w, rows=rows: sweeps._gradient(w, x[rows][None], y[rows][None], problem.shapes),
+            lambda w, rows=rows: gradient(w, x[rows][None], y[rows][None], problem.shapes),
             w,
             0.125,
             HEUN,
@@ -125,7 +129,7 @@ def test_a_soft_batch_is_the_mean_of_its_micro_batches(problem):
         w = np.concatenate([v.ravel() for v in problem.weights(seed)])[None]
         state = soft.init(w)
         for rows in problem.batches(seed, 24):
-            g = sweeps._gradient(w, x[rows][None], y[rows][None], problem.shapes)
+            g = gradient(w, x[rows][None], y[rows][None], problem.shapes)
             w, state = soft.step(w, g, state, learning_rate=rate)
         assert np.abs(np.concatenate([v.ravel() for v in weights[i]]) - w[0]).max() < 1e-13
 
@@ -134,18 +138,18 @@ def test_the_gradient_is_the_slope_of_the_loss(problem):
     rng = np.random.default_rng(0)
     w = rng.normal(size=(1, problem.size))
     x, y = problem.x_test.astype("float64"), np.eye(10)[problem.y_test]
-    g = sweeps._gradient(w, x[None], y[None], problem.shapes)[0]
+    g = gradient(w, x[None], y[None], problem.shapes)[0]
     for i in rng.choice(problem.size, 20, replace=False):
         ahead, behind = w.copy(), w.copy()
         ahead[0, i] += 1e-5
         behind[0, i] -= 1e-5
-        slope = sweeps._judge(ahead, problem)[0] - sweeps._judge(behind, problem)[0]
+        slope = judge(ahead, problem)[0] - judge(behind, problem)[0]
         assert slope[0] / 2e-5 == pytest.approx(g[i], abs=1e-8)
 
 
 def test_a_network_that_cannot_decide_is_not_always_right(problem):
     w = np.zeros((1, problem.size))
-    loss, accuracy = sweeps._judge(w, problem)
+    loss, accuracy = judge(w, problem)
     assert loss[0] == pytest.approx(np.log(10), rel=1e-12)
     assert accuracy[0] == (problem.y_test == 0).mean()  # the first of equals
 
@@ -182,13 +186,16 @@ def test_a_trial_does_not_notice_its_company(problem, name):
     ids=lambda racer: getattr(racer, "name", racer),
 )
 def test_a_compiled_trial_is_the_trial(racer, engine):
-    """To rounding.  XLA's eigenvalues on TensorFlow (Shampoo's) come from rotations that stop earlier than LAPACK's."""
+    """To rounding.
+
+    XLA's eigenvalues on TensorFlow (Shampoo's) come from rotations that stop earlier than LAPACK's.
+    """
     problem = tiny()
     options = {**EXACT, "gradients": 16}
     _, numpy = train(problem, racer, [0.001, 0.0625], [0, 1], **options)
     table, compiled = train(problem, racer, [0.001, 0.0625], [0, 1], engine=engine, **options)
-    room = 1e-7 if (racer, engine) == ("shampoo", "tensorflow") else 1e-12
-    assert max(largest_difference(*pair) for pair in zip(numpy, compiled, strict=True)) < room
+    tolerance = 1e-7 if (racer, engine) == ("shampoo", "tensorflow") else 1e-12
+    assert max(largest_difference(*pair) for pair in zip(numpy, compiled, strict=True)) < tolerance
     assert compiled[0][0].dtype == np.float64 and np.isfinite(table["loss"]).all()
 
 
@@ -216,7 +223,7 @@ def test_a_trial_that_diverges_is_marked_and_costs_the_others_nothing(problem, n
 
 
 def test_once_diverged_is_diverged():
-    """Weights may come back from infinity (a rule that divides by them), but the trial has left the race."""
+    """Weights may come back from infinity, but the trial has left the race."""
 
     def init(w):
         return {"t": 0}
@@ -240,14 +247,7 @@ def test_a_loss_that_is_not_finite_is_a_divergence_whatever_the_weights():
     assert table["diverged"].all()
 
 
-def tiny():
-    x = np.eye(4)
-    return Problem(x, np.array([0, 1, 2, 0]), x, np.array([0, 1, 2, 0]), hidden=(2,), batch_size=2)
-
-
 # ---- Nothing is lost ----
-
-RACE = {"gradients": 8, "every": 4}
 
 
 def test_a_sweep_is_its_trials_in_order(problem):
@@ -265,40 +265,6 @@ def test_a_sweep_is_its_trials_in_order(problem):
     )
 
 
-@pytest.fixture
-def trained(monkeypatch):
-    """The trials that `train` is asked for, batch by batch; trained[:] = [exception, ...] lets it fail."""
-    seen, really = SimpleNamespace(batches=[], fail_after=None), sweeps.train
-
-    def train(problem, rule, rates, seeds, **options):
-        if seen.fail_after is not None and len(seen.batches) >= seen.fail_after:
-            raise KeyboardInterrupt
-        seen.batches.append(list(zip(rates, seeds, strict=True)))
-        return really(problem, rule, rates, seeds, **options)
-
-    monkeypatch.setattr(sweeps, "train", train)
-    return seen
-
-
-def test_an_interrupted_sweep_goes_on_from_its_file(problem, trained, tmp_path):
-    file = tmp_path / "race.csv"
-    race = problem, ["sgd", "adam", "lion"], [0.01, 0.1], range(3)
-    whole = sweep(*race, **RACE)
-    trained.batches.clear()
-    trained.fail_after = 2
-    with pytest.raises(KeyboardInterrupt) as stop:
-        sweep(*race, **RACE, file=file)
-    assert "12 of 18 trials are finished" in stop.value.__notes__[0]
-    assert stop.value.table.rows == whole.rows[:24] == Table.read_csv(file).rows
-    trained.fail_after = None
-    trained.batches.clear()
-    assert sweep(*race, **RACE, file=file).rows == whole.rows
-    assert len(trained.batches) == 1  # lion's
-    trained.batches.clear()
-    assert sweep(*race, **RACE, file=file).rows == whole.rows
-    assert not trained.batches
-
-
 def test_without_a_file_an_interrupt_carries_what_is_finished(problem, trained):
     trained.fail_after = 1
     with pytest.raises(KeyboardInterrupt) as stop:
@@ -313,29 +279,6 @@ def test_a_bar_is_drawn_where_somebody_watches(problem, capsys):
     assert "6/6" in capsys.readouterr().err
     sweep(*race, **RACE)
     assert capsys.readouterr() == ("", "")
-
-
-def test_a_file_is_extended_and_holds_several_races(problem, trained, tmp_path):
-    file = tmp_path / "race.csv"
-    sweep(problem, ["sgd"], [0.01], [0, 1], **RACE, file=file)
-    more = sweep(problem, ["sgd"], [0.01, 0.1], [0, 1, 2], **RACE, file=file)
-    assert sorted(trained.batches[-1]) == [(0.01, 2), (0.1, 0), (0.1, 1), (0.1, 2)]
-    assert len(more) == 12
-    for changed in (
-        {"rules": [Racer("sgd", tableau=HEUN)]},
-        {"problem": Problem(*(problem.x, problem.y) * 2, hidden=(12,), batch_size=16)},
-        {"gradients": 16},
-        {"dtype": "float64"},
-    ):
-        call = {"problem": problem, "rules": ["sgd"], "learning_rates": [0.01], "seeds": [0]}
-        before = len(trained.batches)
-        sweep(**{**call, **RACE, **changed}, file=file)
-        assert len(trained.batches) == before + 1, f"{changed} is another trial"
-    assert len(sweep(problem, ["sgd"], [0.01, 0.1], [0, 1, 2], **RACE, file=file)) == 12
-
-
-def rule_of(step):
-    return Rule(SimpleNamespace(init=lambda w: {}, step=step), RULES["sgd"].keras_class, {})
 
 
 def scaled(scale):
@@ -376,21 +319,6 @@ def test_a_rule_typed_at_a_prompt_can_race_too(problem):
     assert table["loss"].tolist() == sweep(problem, ["sgd"], [0.25], [0], **RACE)["loss"].tolist()
 
 
-def test_a_file_that_is_no_table_is_left_alone(problem, tmp_path):
-    file = tmp_path / "notes.csv"
-    file.write_text("to do\nbuy milk\n")
-    with pytest.raises(ValueError, match="no table of a sweep"):
-        sweep(problem, ["sgd"], [0.1], [0], **RACE, file=file)
-    assert file.read_text() == "to do\nbuy milk\n"
-
-
-def test_a_trial_goes_by_the_name_that_its_rule_has_now(problem, trained, tmp_path):
-    file = tmp_path / "race.csv"
-    sweep(problem, ["adam"], [0.01], [0], **RACE, file=file)
-    renamed = sweep(problem, [Racer("adam", name="mine")], [0.01], [0], **RACE, file=file)
-    assert renamed["rule"].tolist() == ["mine", "mine"] and len(trained.batches) == 1
-
-
 def test_a_problem_that_begins_elsewhere_is_another_problem(problem):
     class FromZero(Problem):
         def weights(self, seed):
@@ -398,39 +326,6 @@ def test_a_problem_that_begins_elsewhere_is_another_problem(problem):
 
     same = {name: getattr(problem, name) for name in Problem.__dataclass_fields__}
     assert Problem(**same).fingerprint == problem.fingerprint != FromZero(**same).fingerprint
-
-
-def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
-    file = tmp_path / "race.csv"
-    row = ("0" * 16, "sgd", 0.1, 0, 1, 1, 0.5, 0.25, False)
-    Table([row]).to_csv(file)
-
-    class Unwritable:
-        def __str__(self):
-            raise OSError("no space left on device")
-
-    with pytest.raises(OSError, match="no space"):
-        Table([(*row[:-1], True), (*row[:-1], Unwritable())]).to_csv(file)
-    assert Table.read_csv(file).rows == [row]
-
-
-def test_numbers_come_back_from_a_file_to_the_last_digit(tmp_path):
-    rows = [
-        ("a" * 16, 'adam, "mine"', 0.1 + 0.2, 7, 3, 6, float("inf"), 1 / 3, True),
-        ("b" * 16, "sgd\nagain", 1e-300, 0, 1, 2, float("-inf"), 0.0, False),
-    ]
-    Table(rows).to_csv(tmp_path / "t.csv")
-    assert Table.read_csv(tmp_path / "t.csv").rows == rows
-
-
-def test_a_table_as_a_frame(problem):
-    pandas = pytest.importorskip("pandas")
-    table = sweep(problem, ["sgd", "adam"], [0.1, 0.2], [0, 1], **RACE)
-    frame = table.to_pandas()
-    assert isinstance(frame, pandas.DataFrame) and list(frame.columns) == list(Table.KINDS)
-    means = frame[frame.gradients == 8].groupby(["rule", "learning_rate"])["loss"].mean()
-    ours = table.where(rule="sgd", learning_rate=0.2, gradients=8)["loss"].mean()
-    assert means["sgd", 0.2] == pytest.approx(ours, rel=1e-15)
 
 
 # ---- Past one machine ----
@@ -507,81 +402,6 @@ def test_on_a_cluster_a_killed_worker_costs_nothing(problem, cluster, tmp_path):
     here = sweep(problem, ["adam", "lamb"], [0.01, 0.1], range(3), **options)
     np.testing.assert_allclose(table["loss"][len(sgd) :], here["loss"], rtol=1e-12)
     assert len(table.finished(48)) == len(Table.read_csv(file).finished(48)) == 18
-
-
-# ---- What is said to bad input ----
-
-
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        ({"problem": "digits"}, "`problem` must be a Problem"),
-        ({"rules": []}, "`rules` must be one or more"),
-        ({"rules": ["sgd", "sgd"]}, "of different names"),
-        ({"rules": ["sdg"]}, "no rule is named 'sdg'"),
-        ({"rules": [3]}, "`rule` must be a name of RULES or a Rule"),
-        ({"learning_rates": [-0.1]}, "`learning_rate` must be a finite float"),
-        ({"learning_rates": []}, "`learning_rate` is empty"),
-        ({"learning_rates": 0.1}, "`learning_rates` must be a list"),
-        ({"learning_rates": {"adam": [0.1]}}, "an entry for each rule"),
-        ({"seeds": []}, "`seeds` must be whole numbers"),
-        ({"seeds": [0.5]}, "`seeds` must be whole numbers"),
-        ({"seeds": [-1]}, "`seeds` must be whole numbers"),
-        ({"every": 3}, "`gradients` must be a multiple of `every`"),
-        ({"every": 0}, "`every` must be a multiple"),
-        ({"rules": [Racer("sgd", micro_batches=8)]}, "takes 8"),
-        ({"gradients": 0}, "`gradients` must be a multiple"),
-        ({"engine": "torch"}, "`engine` must be one of"),
-        ({"dtype": "float16"}, "`dtype` must be"),
-    ],
-    ids=str,
-)
-def test_bad_input_is_named(problem, changed, sentence):
-    call = {"problem": problem, "rules": ["sgd"], "learning_rates": [0.1], "seeds": [0], **RACE}
-    with pytest.raises((ValueError, TypeError, KeyError), match=sentence):
-        sweep(**{**call, **changed})
-
-
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        ({"settings": {"learning_rate": 0.1}}, "that is what a sweep varies"),
-        ({"settings": {"momentun": 0.1}}, "has no hyper-parameter `momentun`"),
-        ({"settings": {"beta_1": 2.0}}, "`beta_1` must be"),
-        ({"micro_batches": 0}, "`micro_batches` must be a whole number above 0"),
-        ({"tableau": 2}, "`tableau` must be a Tableau"),
-    ],
-    ids=str,
-)
-def test_a_racer_says_what_is_wrong(changed, sentence):
-    with pytest.raises((ValueError, TypeError), match=sentence):
-        Racer("adam", **changed)
-
-
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        ({"x": np.zeros(4)}, "`x` must be a table"),
-        ({"x": np.full((4, 4), np.nan)}, "`x` must be a table of finite numbers"),
-        ({"y": np.zeros(4)}, "`y` must hold a label"),
-        ({"y": np.zeros(3, int)}, "`y` must hold a label"),
-        ({"x_test": np.eye(3)[:, :2], "y_test": np.zeros(3, int)}, "the columns and labels"),
-        ({"y_test": np.array([0, 1, 2, 7])}, "the columns and labels"),
-        ({"hidden": (0,)}, "`hidden` must be widths above 0"),
-        ({"batch_size": 5}, "`batch_size` must be at least 1 and at most 4"),
-    ],
-    ids=str,
-)
-def test_a_problem_says_what_is_wrong(changed, sentence):
-    sound = {"x": np.eye(4), "y": np.array([0, 1, 2, 0])}
-    sound |= {"x_test": np.eye(4), "y_test": np.array([0, 1, 2, 0]), "batch_size": 2}
-    with pytest.raises(ValueError, match=sentence):
-        Problem(**{**sound, **changed})
-
-
-def test_a_column_that_is_not_there_is_named():
-    with pytest.raises(KeyError, match="no column is named 'los'"):
-        Table()["los"]
 
 
 def test_names_say_what_is_special():

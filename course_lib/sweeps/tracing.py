@@ -1,28 +1,48 @@
-"""One step function, another array library: a rule written in NumPy, compiled by TensorFlow or JAX.
+"""One step function, another array library: NumPy code, compiled by TensorFlow or JAX.
 
-A compiler runs a function once, on placeholders, and keeps the list of operations.  A function that says `np.sqrt` hands
-the placeholder to NumPy, which cannot hold it; and `a if b > 0 else c` asks a number that is not there yet.  `translate`
-reads the function's source and says it again with another library in NumPy's place, and with a choice of two values where
-there was a choice of two ways.  Nothing is written twice: change the rule, and what is compiled has changed.
+A compiler runs a function once, on placeholders, and keeps the list of operations. A function that
+says `np.sqrt` gives the placeholder to NumPy, which cannot hold it. And `a if b > 0 else c` needs a
+number that is not there yet. `translate` reads the function's source and writes it again: with
+another library in NumPy's place, and with a choice of two values where there was a choice of two
+ways. Nothing is written twice: change the rule, and what is compiled has changed.
 """
 
 import ast
 import inspect
 import math
-import textwrap
+from collections.abc import Callable
 from functools import reduce
 from types import FunctionType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 
+from .sources import parsed, source_of
 
-def translate(function, of):
-    """The same function, computing with the library `of` wherever it computed with NumPy.
 
-    function    written in NumPy, in operators, and in functions that are; its source must be there to read.  `x if c else y`,
-                `and`, `or`, `min` and `max` may depend on values that only a run knows; `if` and `while` must not
-    of          what has NumPy's names: jax.numpy, keras.ops, or numpy itself
-    Functions that it calls by name are translated too.  Raises ValueError for a function without source.
+def translate(function: Callable, of: Any) -> Callable:
+    """Make the same function, computing with the library `of` wherever it computed with NumPy.
+
+    `x if c else y`, `and`, `or`, `min` and `max` may depend on values that only a run knows. `if`
+    and `while` must not. Functions that it calls by name are translated too, if they stand in a
+    file that imports NumPy.
+
+    Args:
+        function: Written with def, in NumPy and operators. Its source must be there to read.
+        of: A library with NumPy's names: `jax.numpy`, `keras.ops`, or `numpy` itself.
+
+    Returns:
+        A new function. The old one is left alone.
+
+    Raises:
+        ValueError: If the source cannot be read, or is not what the function runs.
+
+    Example:
+        >>> def half(x):
+        ...     return np.multiply(x, 0.5)
+        >>> translate(half, SimpleNamespace(multiply=lambda x, y: f"{x} times {y}", minimum=None,
+        ...                                 maximum=None))(4)
+        '4 times 0.5'
     """
     return _translate(function, of, {})
 
@@ -31,10 +51,10 @@ def _translate(function, of, done):
     if function in done:
         return done[function]
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
+        tree = ast.Module([parsed(source_of(function))], type_ignores=[])
+    except ValueError as error:
         raise ValueError(
-            f"{getattr(function, '__name__', function)} cannot be compiled: its source cannot be read. "
+            f"{getattr(function, '__name__', function)} cannot be compiled. {error} "
             "Write it with def, in a file or a notebook cell; or let NumPy run it."
         ) from None
     names = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
@@ -60,7 +80,7 @@ def _is_ours(value):
 
 
 class _Choices(ast.NodeTransformer):
-    """`a if c else b`, `a and b`, `a or b` and `x.T` become calls that also work on a placeholder."""
+    """`a if c else b`, `a and b`, `a or b`, `x.T` become calls that work on a placeholder too."""
 
     def visit_IfExp(self, node):
         self.generic_visit(node)
@@ -89,7 +109,7 @@ def _later(expression):
 
 
 def _known(*values):
-    """Whether these are values, and not placeholders: a library's own arrays count as placeholders."""
+    """Whether these are values, not placeholders. A library's own arrays count as placeholders."""
     return all(isinstance(x, np.generic | np.ndarray) or not hasattr(x, "dtype") for x in values)
 
 
