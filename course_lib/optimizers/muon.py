@@ -74,14 +74,15 @@ def step(
     rms_rate,
 ):
     if w.ndim != 2:
-        return adam_step(
-            w - learning_rate * adam_weight_decay * w,
+        return adamw_step(
+            w,
             g,
             state,
-            learning_rate=adam_lr_ratio * learning_rate,
+            rate=adam_lr_ratio * learning_rate,
+            decay=learning_rate * adam_weight_decay,
             beta_1=adam_beta_1,
             beta_2=adam_beta_2,
-            epsilon=epsilon / (1 - adam_beta_2 ** (state["t"] + 1)) ** 0.5,  # beside √(v̂)
+            epsilon=epsilon,
         )
     m = state["m"]
     m = momentum * m + g
@@ -89,6 +90,13 @@ def step(
     scale = rms_rate * longer_side(w) ** 0.5
     w = w - learning_rate * weight_decay * w - learning_rate * scale * u
     return w, {"m": m}
+
+
+def adamw_step(w, g, state, *, rate, decay, beta_1, beta_2, epsilon):
+    """Adam's step after a decoupled decay, with epsilon beside √(v)."""
+    epsilon = epsilon / (1 - beta_2 ** (state["t"] + 1)) ** 0.5  # the same beside √(v̂)
+    hyper = {"learning_rate": rate, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+    return adam_step(w - decay * w, g, state, **hyper)
 
 
 @keras.saving.register_keras_serializable("course_lib")
