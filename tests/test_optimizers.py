@@ -124,7 +124,8 @@ def test_a_running_mean_has_the_same_form_in_the_equation_in_numpy_and_in_keras(
     rows = rows_of(side_by_side(rule.numpy.step, rule.keras_class.update_step))
     rows = [tuple(" ".join(row.split()) for row in pair) for pair in rows]
     moved = {assigned(right): (left, right) for left, right in rows if "assign_add(" in right}
-    assert not re.search(r"(\w+) · (\w+) \+ \(1 − \1\) · ", rule.equation.split("\n\n")[1])
+    other_form = r"(\S+) ← (\w+) · \1 \+ \(1 − \2\) · "  # the papers'
+    assert not [line for line in the_arrows(rule.equation) if re.match(other_form, line)]
     for letter, (left, right) in moved.items():
         (line,) = [x for x in the_arrows(rule.equation) if x.startswith(f"{letter} ← ")]
         share = re.match(rf"{letter} ← {letter} \+ \(1 − (\w+)\) · \(", line)[1]

@@ -1,11 +1,12 @@
 """Lion: only the signs of momentum, every coordinate at the same speed.
 
-    c ← m + (1 − beta_1) · (g − m)
+    c ← beta_1 · m + (1 − beta_1) · g
     m ← m + (1 − beta_2) · (g − m)
     w ← w − learning_rate · (sign(c) + weight_decay · w)
 
 Chen et al. (2023), Symbolic Discovery of Optimization Algorithms, Algorithm 2.
-NB: the paper writes c = beta_1 · m + (1 − beta_1) · g and m = beta_2 · m + (1 − beta_2) · g.
+NB: the paper writes m = beta_2 · m + (1 − beta_2) · g, like c. But c is not kept: it is not a
+    running mean.
 NB: in Keras the base class decays the weights, just before the step. For this rule it is the same.
 NB: with beta_1 = 0 it is the sign of the gradient, which Keras refuses.
 """
@@ -23,7 +24,7 @@ def init(w):
 
 def step(w, g, state, *, learning_rate, beta_1, beta_2, weight_decay):
     m = state["m"]
-    c = m + (1 - beta_1) * (g - m)
+    c = beta_1 * m + (1 - beta_1) * g
     m = m + (1 - beta_2) * (g - m)
     w = w - learning_rate * (np.sign(c) + weight_decay * w)
     return w, {"m": m}
@@ -33,7 +34,7 @@ def step(w, g, state, *, learning_rate, beta_1, beta_2, weight_decay):
 class Lion(keras.Optimizer):
     """Lion: only the signs of momentum, every coordinate at the same speed.
 
-        c ← m + (1 − beta_1) · (g − m)
+        c ← beta_1 · m + (1 − beta_1) · g
         m ← m + (1 − beta_2) · (g − m)
         w ← w − learning_rate · (sign(c) + weight_decay · w)
 
@@ -67,7 +68,7 @@ class Lion(keras.Optimizer):
         w, m = variable, self.m[self._get_variable_index(variable)]
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
-        c = m + (1 - self.beta_1) * (g - m)
+        c = self.beta_1 * m + (1 - self.beta_1) * g
         self.assign_add(m, (1 - self.beta_2) * (g - m))
         self.assign(w, w - learning_rate * ops.sign(c))
 

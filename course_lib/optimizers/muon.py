@@ -184,8 +184,7 @@ class Muon(keras.Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         if self.v[self._get_variable_index(variable)] is not None:
-            rate = self.adam_lr_ratio * learning_rate
-            return Adam.update_step(self._as_adam(variable), gradient, variable, rate)
+            return self._adamw_step(gradient, variable, self.adam_lr_ratio * learning_rate)
         w, m = variable, self.m[self._get_variable_index(variable)]
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
@@ -194,10 +193,10 @@ class Muon(keras.Optimizer):
         scale = self.rms_rate * longer_side(w) ** 0.5
         self.assign(w, w - learning_rate * scale * u)
 
-    def _as_adam(self, w):
-        """What Adam's step reads of `self`, under the names that it has there."""
-        t = ops.cast(self.iterations + 1, w.dtype)
-        return SimpleNamespace(
+    def _adamw_step(self, gradient, variable, rate):
+        """Adam's step, with epsilon beside √(v). The decay comes before, from Keras."""
+        t = ops.cast(self.iterations + 1, variable.dtype)
+        as_adam = SimpleNamespace(  # what Adam's step reads, under the names that it has there
             _get_variable_index=self._get_variable_index,
             assign=self.assign,
             assign_add=self.assign_add,
@@ -206,8 +205,9 @@ class Muon(keras.Optimizer):
             v=self.v,
             beta_1=self.adam_beta_1,
             beta_2=self.adam_beta_2,
-            epsilon=self.epsilon / ops.sqrt(1 - self.adam_beta_2**t),  # beside √(v̂)
+            epsilon=self.epsilon / ops.sqrt(1 - self.adam_beta_2**t),  # the same beside √(v̂)
         )
+        Adam.update_step(as_adam, gradient, variable, rate)
 
     def _apply_weight_decay(self, variables):
         """NB: as the base class, before the step. What is left to Adam has its own decay."""

@@ -30,7 +30,7 @@ from .hyperparameters import check_hyperparameters
 
 
 def averaged(w, z, beta_1):
-    """The average x. w stands between z and x, and beta_1 is its share of the way from z."""
+    """The average x. The weights w stand between z and x, beta_1 of the way."""
     return (w - (1 - beta_1) * z) / beta_1
 
 
