@@ -141,21 +141,20 @@ class Rule:
             >>> RULES["sgd"].step([1.0, 2.0], [4.0, 8.0], {}, learning_rate=0.125)
             (array([0.5, 1. ]), {})
         """
-        w, g = _floats(w, "w"), _floats(g, "g")
-        if g.shape != w.shape:
+        weights, gradient = _floats(w, "w"), _floats(g, "g")
+        if gradient.shape != weights.shape:
             raise ValueError(
-                f"`g` must have the shape of `w`. Received: w.shape={w.shape}, g.shape={g.shape}."
+                "`g` must have the shape of `w`. "
+                f"Received: w.shape={weights.shape}, g.shape={gradient.shape}."
             )
-        wanted = {name: np.shape(value) for name, value in self.init(w, **hyper).items()}
-        given = state
-        if isinstance(state, Mapping):
-            given = {name: np.shape(value) for name, value in state.items()}
+        wanted = _shapes(self.init(weights, **hyper))
+        given = _shapes(state) if isinstance(state, Mapping) else state
         if given != wanted:
             raise ValueError(
                 f"`state` must hold, with these shapes, {wanted}. Received: {given}. "
                 "Begin with init(w)."
             )
-        return self.numpy.step(w, g, state, **self.arguments("step", hyper))
+        return self.numpy.step(weights, gradient, state, **self.arguments("step", hyper))
 
     def arguments(self, function: str, hyper: Mapping[str, Any]) -> dict[str, Any]:
         """The hyper-parameters that one of the two functions is to be called with.
@@ -178,8 +177,10 @@ class Rule:
         """
         for name in hyper:
             if name not in self._defaults:
-                known = ", ".join(self._defaults)
-                raise TypeError(f"{self.name} has no hyper-parameter `{name}`. It has: {known}.")
+                raise TypeError(
+                    f"{self.name} has no hyper-parameter `{name}`. "
+                    f"It has: {', '.join(self._defaults)}."
+                )
         check_hyperparameters(**hyper)
         known = {**self._defaults, **hyper}
         values = {name: known[name] for name in self._names[function]}
@@ -208,6 +209,10 @@ class Rules(dict[str, Rule]):
 def _keywords_of(function):
     parameters = inspect.signature(function).parameters.values()
     return [p.name for p in parameters if p.kind == p.KEYWORD_ONLY]
+
+
+def _shapes(state):
+    return {name: np.shape(value) for name, value in state.items()}
 
 
 def _floats(array, name):

@@ -34,11 +34,13 @@ def side_by_side(left: Callable, right: Callable) -> str:
         w = w - learning_rate * g  |  self.assign(w, w - learning_rate * g)
     """
     # From the last row up: what a function assigns last is the update itself.
-    left, right = list(_rows(left))[::-1], list(_rows(right))[::-1]
-    matcher = SequenceMatcher(None, [what for what, _ in left], [what for what, _ in right], False)
-    pairs = []
+    rows_left, rows_right = list(_rows(left))[::-1], list(_rows(right))[::-1]
+    letters_left, letters_right = [what for what, _ in rows_left], [what for what, _ in rows_right]
+    matcher = SequenceMatcher(None, letters_left, letters_right, autojunk=False)
+    pairs: list[tuple[str, str]] = []
     for kind, i, i_end, j, j_end in matcher.get_opcodes():
-        here, there = [row for _, row in left[i:i_end]], [row for _, row in right[j:j_end]]
+        here = [row for _, row in rows_left[i:i_end]]
+        there = [row for _, row in rows_right[j:j_end]]
         if kind == "equal":
             pairs += zip(here, there, strict=True)
         else:
