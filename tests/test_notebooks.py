@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import textwrap
 from collections import defaultdict
 from pathlib import Path
 
@@ -155,7 +156,53 @@ def definitions(source):
     """The functions and classes that a source defines at its top level, as syntax trees."""
     for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name, ast.dump(node)
+            yield node.name, ast.dump(the_lesson_of(node))
+
+
+def the_lesson_of(definition):
+    """What a page must quote of a definition: all but docstrings and a first check of arguments."""
+    for node in ast.walk(definition):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:]
+            if isinstance(node, ast.FunctionDef) and node.body and checks_arguments(node.body[0]):
+                node.body = node.body[1:]
+    return definition
+
+
+def checks_arguments(statement):
+    """Whether a statement is a call `check_...(...)` and nothing else."""
+    match statement:
+        case ast.Expr(ast.Call(ast.Name(name))):
+            return name.startswith("check_")
+    return False
+
+
+QUOTED = '''
+def step(w, g):
+    """One step."""
+    check_shapes(w, g)
+    w = w - g
+    return w
+'''
+
+
+@pytest.mark.parametrize(
+    "quote, same",
+    [
+        ("def step(w, g):\n    w = w - g\n    return w", True),
+        ("def step(w, g):\n    'Otherwise.'\n    check_them(w)\n    w = w - g\n    return w", True),
+        ("def step(w, g):\n    w = w + g\n    return w", False),
+        ("def step(w, g):\n    w = w - g\n    check_shapes(w, g)\n    return w", False),
+        ("def step(w, g):\n    g = check_shapes(w, g)\n    w = w - g\n    return w", False),
+        ("def step(w, g):\n    round(w)\n    w = w - g\n    return w", False),
+        ("def step(w, g=0):\n    w = w - g\n    return w", False),
+    ],
+)
+def test_a_quote_may_leave_out_docstrings_and_a_first_check_of_arguments(quote, same):
+    assert (dict(definitions(quote)) == dict(definitions(QUOTED))) is same
+    classes = [f"class A:\n{textwrap.indent(source.strip(), '    ')}" for source in (QUOTED, quote)]
+    assert (dict(definitions(classes[0])) == dict(definitions(classes[1]))) is same
 
 
 def library():

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ from functools import cache, partial
 from types import SimpleNamespace
 
 import course_lib  # noqa: F401
+from course_lib import optimizers
 from course_lib.optimizers import RULES, Rule, check_hyperparameters, side_by_side
 
 import keras
@@ -75,6 +77,63 @@ def test_arguments_have_the_names_and_defaults_of_the_builtin_class(name):
 def test_arguments_stand_in_the_order_of_the_builtin_class(name):
     ours, theirs = RULES[name].hyperparameters, defaults_of_the_builtin(RULES[name])
     assert list(ours) == [argument for argument in theirs if argument in ours]
+
+
+# ---- Each class by its name, and what `Adam?` says ----
+
+
+@every_rule
+def test_a_class_is_exported_under_its_name(name):
+    cls = RULES[name].keras_class
+    assert getattr(optimizers, cls.__name__) is cls
+    assert cls.__name__ in optimizers.__all__
+
+
+def the_arrows(text):
+    return [line.strip() for line in text.splitlines() if line.count("←") == 1]
+
+
+@every_rule
+def test_a_class_is_documented_with_its_rules_claim_equation_and_source(name):
+    rule, doc = RULES[name], vars(RULES[name].keras_class)["__doc__"]
+    assert doc.splitlines()[0] == rule.equation.splitlines()[0]
+    assert the_arrows(doc) == the_arrows(rule.equation)
+    source = " ".join(inspect.cleandoc(doc).split("\n\n")[2].split())
+    assert source in " ".join(rule.equation.split())
+    assert re.search(r"\((1847|19\d\d|20\d\d)\)", source)
+
+
+@every_rule
+def test_a_class_documents_each_argument_with_its_default(name):
+    cls = RULES[name].keras_class
+    _, arguments = inspect.cleandoc(vars(cls)["__doc__"]).split("Args:\n")
+    rows = re.findall(r"^    (\S+): (.+(?:\n {8}.+)*)", arguments, re.MULTILINE)
+    said = {row: " ".join(text.split()) for row, text in rows}
+    parameters = inspect.signature(cls).parameters
+    assert list(said) == [*(p for p in parameters if p != "kwargs"), "**kwargs"]
+    for argument in list(said)[:-1]:
+        default = re.search(r"\. Defaults to (\S+)\.$", said[argument])[1]
+        assert ast.literal_eval(default) == parameters[argument].default, argument
+
+
+@every_rule
+def test_a_running_mean_has_the_same_form_in_the_equation_in_numpy_and_in_keras(name):
+    """m goes a share of the way to g: in Keras that is the row that changes the slot in place."""
+    rule = RULES[name]
+    letters = [line.split(" ←")[0] for line in the_arrows(rule.equation)]
+    rows = rows_of(side_by_side(rule.numpy.step, rule.keras_class.update_step))
+    rows = [tuple(" ".join(row.split()) for row in pair) for pair in rows]
+    moved = {assigned(right): (left, right) for left, right in rows if "assign_add(" in right}
+    other_form = r"(\S+) ← (\w+) · \1 \+ \(1 − \2\) · "  # the papers'
+    assert not [line for line in the_arrows(rule.equation) if re.match(other_form, line)]
+    for letter, (left, right) in moved.items():
+        (line,) = [x for x in the_arrows(rule.equation) if x.startswith(f"{letter} ← ")]
+        share = re.match(rf"{letter} ← {letter} \+ \(1 − (\w+)\) · \(", line)[1]
+        assert left.startswith(f"{letter} = {letter} + (1 - {share}) * ("), left
+        kept = share if share in letters else f"self.{share}"
+        assert right.startswith(f"self.assign_add({letter}, (1 - {kept}) * ("), right
+    means = [x[0] for x in the_arrows(rule.equation) if re.match(r"(\w) ← \1 \+ \(1 − ", x)]
+    assert means == list(moved)
 
 
 # ---- Everything that Keras's optimizers can be told, against the built-in twin ----
@@ -506,10 +565,13 @@ def test_weights_and_gradients_that_are_no_numbers_are_refused_by_name(value):
         assert "Received" in str(refusal.value)
 
 
-def test_an_unknown_rule_is_answered_with_the_list_of_known_ones():
-    with pytest.raises(KeyError, match="'adagard'") as refusal:
+def test_an_unknown_rule_is_answered_with_the_nearest_one_or_with_all():
+    with pytest.raises(KeyError, match="'adagard'. Did you mean 'adagrad'?"):
         RULES["adagard"]
-    assert ", ".join(RULES) in str(refusal.value)
+    for name in ("downhill", 3):
+        with pytest.raises(KeyError, match=f"'{name}'") as refusal:
+            RULES[name]
+        assert ", ".join(RULES) in str(refusal.value)
 
 
 # ---- side_by_side ----
@@ -562,7 +624,8 @@ def test_side_by_side_leaves_nothing_out_and_keeps_the_order(name):
     functions = RULES[name].numpy.step, RULES[name].keras_class.update_step
     columns = zip(*rows_of(side_by_side(*functions)), strict=True)
     for column, function in zip(columns, functions, strict=True):
-        body = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body
+        definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+        body = definition.body[1 if ast.get_docstring(definition) else 0 :]
         shown = [ast.parse(cell).body[0] for cell in column if cell]
         assert list(map(ast.unparse, shown)) == list(map(ast.unparse, body))
 

@@ -1,23 +1,25 @@
-"""AdaBelief: Adam that divides by how far gradients are from what it expected, not by how large they are.
+"""AdaBelief: Adam that divides by how far gradients are from what it expected.
 
     t ← t + 1
-    m ← beta_1 · m + (1 − beta_1) · g
-    s ← beta_2 · s + (1 − beta_2) · (g − m)² + epsilon
-    m̂ ← m / (1 − beta_1ᵗ)
-    ŝ ← s / (1 − beta_2ᵗ)
+    m ← m + (1 − beta_1) · (g − m)
+    s ← s + (1 − beta_2) · ((g − m)² − s) + epsilon
+    m̂ ← m · (1 / (1 − beta_1ᵗ))
+    ŝ ← s · (1 / (1 − beta_2ᵗ))
     w ← w − learning_rate · m̂ / (√(ŝ) + epsilon)
 
-Zhuang, Tang, Ding, Tatikonda, Dvornek, Papademetris and Duncan (2020), AdaBelief Optimizer: Adapting Stepsizes by the
-Belief in Observed Gradients, Algorithm 2.
-NB: epsilon stands twice, and within s it adds up.  It defaults to 1e-16, as in optax and in the authors' later versions
-    (their first had 1e-8); those also rectify, as RAdam does, unless told otherwise, and this rule does not.
+Zhuang, Tang, Ding, Tatikonda, Dvornek, Papademetris and Duncan (2020), AdaBelief Optimizer:
+Adapting Stepsizes by the Belief in Observed Gradients, Algorithm 2.
+NB: the algorithm writes means as Adam's does: s = beta_2 · s + (1 − beta_2) · (g − m)² + epsilon.
+NB: epsilon stands twice, and within s it adds up. It defaults to 1e-16, as in optax and in the
+    authors' later versions for PyTorch (their first had 1e-8). For TensorFlow they recommend 1e-14.
+NB: the authors' versions also rectify, as RAdam does, by default. This rule does not.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w):
@@ -27,16 +29,37 @@ def init(w):
 def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon):
     m, s, t = state["m"], state["s"], state["t"]
     t = t + 1
-    m = beta_1 * m + (1 - beta_1) * g
-    s = beta_2 * s + (1 - beta_2) * (g - m) ** 2 + epsilon
-    m_hat = m / (1 - beta_1**t)
-    s_hat = s / (1 - beta_2**t)
+    m = m + (1 - beta_1) * (g - m)
+    s = s + (1 - beta_2) * ((g - m) ** 2 - s) + epsilon
+    m_hat = m * (1 / (1 - beta_1**t))
+    s_hat = s * (1 / (1 - beta_2**t))
     w = w - learning_rate * m_hat / (np.sqrt(s_hat) + epsilon)
     return w, {"m": m, "s": s, "t": t}
 
 
 @keras.saving.register_keras_serializable("course_lib")
 class AdaBelief(keras.Optimizer):
+    """AdaBelief: Adam that divides by how far gradients are from what it expected.
+
+        t ← t + 1
+        m ← m + (1 − beta_1) · (g − m)
+        s ← s + (1 − beta_2) · ((g − m)² − s) + epsilon
+        m̂ ← m · (1 / (1 − beta_1ᵗ))
+        ŝ ← s · (1 / (1 − beta_2ᵗ))
+        w ← w − learning_rate · m̂ / (√(ŝ) + epsilon)
+
+    Zhuang, Tang, Ding, Tatikonda, Dvornek, Papademetris and Duncan (2020), AdaBelief Optimizer:
+    Adapting Stepsizes by the Belief in Observed Gradients, Algorithm 2.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.001.
+        beta_1: How much of m a step keeps, from 0 to below 1. Defaults to 0.9.
+        beta_2: How much of s a step keeps, from 0 to below 1. Defaults to 0.999.
+        epsilon: Added to s at each step, and to √(ŝ). A number, 0 or more. Defaults to 1e-16.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-16, **kwargs):
         check_hyperparameters(
             learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon

@@ -4,23 +4,28 @@
     rho ← min(learning_rate, 1 / √(t))
     alpha ← max(epsilon_2, rms(w)) · rho
     beta_2 ← 1 − t ** beta_2_decay
-    r ← beta_2 · r + (1 − beta_2) · rows(g² + epsilon_1)
-    c ← beta_2 · c + (1 − beta_2) · columns(g² + epsilon_1)
+    r ← r + (1 − beta_2) · (rows(g² + epsilon_1) − r)
+    c ← c + (1 − beta_2) · (columns(g² + epsilon_1) − c)
     u ← g / √(r) / √(c) · √(columns(r))
     û ← u / max(1, rms(u) / clip_threshold)
     w ← w − alpha · û
 
-rows and columns are sums along one of the last two axes: a matrix of n · m entries is remembered in n + m numbers, and
-r · c / columns(r) stands for the mean of its squares.  A vector has no rows to share: rows(g²) is g² itself.
+rows and columns are sums along one of the last two axes. A matrix of n · m entries is remembered in
+n + m numbers, and r · c / columns(r) stands for the mean of its squares. A vector has no rows to
+share: rows(g²) is g² itself.
 
-Shazeer and Stern (2018), Adafactor: Adaptive Learning Rates with Sublinear Memory Cost, Algorithm 4 for matrices,
-Algorithm 5 for vectors, rho and beta_2 as in Algorithm 6, where learning_rate is 0.01 (their X and d are w and
-clip_threshold).
-NB: u is their g / √(r · c / columns(r)).  Near epsilon_1 that product is 0 in float32, and g / √0 is no number; Keras
-    computes it so.  Keras, PyTorch and optax keep means instead of sums, which changes nothing else.
-NB: Keras 3.15 keeps a full v beside r and c, and so saves no memory; its relative_step changes nothing.
+Shazeer and Stern (2018), Adafactor: Adaptive Learning Rates with Sublinear Memory Cost, Algorithm 4
+for matrices, Algorithm 5 for vectors. rho and beta_2 are as in Algorithm 6.
+NB: there learning_rate is 0.01. Their X and d are w and clip_threshold.
+NB: they write r = beta_2 · r + (1 − beta_2) · rows(g² + epsilon_1), and c likewise.
+NB: u is their g / √(r · c / columns(r)). Near epsilon_1 that product is 0 in float32, and g / √0 is
+    not a number; Keras computes it so.
+NB: Keras, PyTorch and optax keep means instead of sums, which changes nothing else.
+NB: Keras 3.15 keeps a full v beside r and c, and so saves no memory. Its relative_step changes
+    nothing.
 NB: PyTorch leaves epsilon_1 out of r and c, and bounds columns(r) and the root by it from below.
-NB: on PyTorch, keras.ops.maximum and minimum of Keras 3.15 round float64 to float32, and this rule with them.
+NB: on PyTorch, keras.ops.maximum and minimum of Keras 3.15 round float64 to float32, and this rule
+    with them.
 """
 
 import math
@@ -29,18 +34,21 @@ import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def rms(x, total=np.sum):
+    """The root of the mean of all squares."""
     return (total(x**2) / math.prod(x.shape)) ** 0.5
 
 
 def rows(x, total=np.sum):
+    """The sum of each row, or a vector itself. `total` is the library's sum."""
     return total(x, axis=-1, keepdims=True) if len(x.shape) > 1 else x
 
 
 def columns(x, total=np.sum):
+    """The sum of each column, or of a whole vector."""
     return total(x, axis=-2 if len(x.shape) > 1 else None, keepdims=True)
 
 
@@ -54,8 +62,8 @@ def step(w, g, state, *, learning_rate, beta_2_decay, epsilon_1, epsilon_2, clip
     rho = min(learning_rate, 1 / t**0.5)
     alpha = max(epsilon_2, rms(w)) * rho
     beta_2 = 1 - t**beta_2_decay
-    r = beta_2 * r + (1 - beta_2) * rows(g**2 + epsilon_1)
-    c = beta_2 * c + (1 - beta_2) * columns(g**2 + epsilon_1)
+    r = r + (1 - beta_2) * (rows(g**2 + epsilon_1) - r)
+    c = c + (1 - beta_2) * (columns(g**2 + epsilon_1) - c)
     u = g / np.sqrt(r) / np.sqrt(c) * np.sqrt(columns(r))
     u_hat = u / max(1, rms(u) / clip_threshold)
     w = w - alpha * u_hat
@@ -64,6 +72,33 @@ def step(w, g, state, *, learning_rate, beta_2_decay, epsilon_1, epsilon_2, clip
 
 @keras.saving.register_keras_serializable("course_lib")
 class Adafactor(keras.Optimizer):
+    """Adafactor: RMSprop that remembers rows and columns instead of every entry.
+
+        t ← t + 1
+        rho ← min(learning_rate, 1 / √(t))
+        alpha ← max(epsilon_2, rms(w)) · rho
+        beta_2 ← 1 − t ** beta_2_decay
+        r ← r + (1 − beta_2) · (rows(g² + epsilon_1) − r)
+        c ← c + (1 − beta_2) · (columns(g² + epsilon_1) − c)
+        u ← g / √(r) / √(c) · √(columns(r))
+        û ← u / max(1, rms(u) / clip_threshold)
+        w ← w − alpha · û
+
+    Shazeer and Stern (2018), Adafactor: Adaptive Learning Rates with Sublinear Memory Cost,
+    Algorithm 4 for matrices, Algorithm 5 for vectors. rho and beta_2 are as in Algorithm 6.
+
+    Args:
+        learning_rate: The longest relative step. A float, 0 or more; a Keras schedule; or a
+            callable. Defaults to 0.001.
+        beta_2_decay: How fast the memory grows: beta_2 is 1 − t ** beta_2_decay. From −1 to 0.
+            Defaults to -0.8.
+        epsilon_1: Added to g². A number, 0 or more. Defaults to 1e-30.
+        epsilon_2: The least that counts as the size of w. A number, 0 or more. Defaults to 1e-3.
+        clip_threshold: The largest root mean square of a step before it is scaled. Above 0.
+            Defaults to 1.0.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(
         self,
         learning_rate=0.001,
@@ -107,8 +142,8 @@ class Adafactor(keras.Optimizer):
         rho = ops.minimum(learning_rate, 1 / ops.sqrt(t))
         alpha = ops.maximum(self.epsilon_2, rms(w, ops.sum)) * rho
         beta_2 = 1 - t**self.beta_2_decay
-        self.assign(r, beta_2 * r + (1 - beta_2) * rows(ops.square(g) + self.epsilon_1, ops.sum))
-        self.assign(c, beta_2 * c + (1 - beta_2) * columns(ops.square(g) + self.epsilon_1, ops.sum))
+        self.assign_add(r, (1 - beta_2) * (rows(ops.square(g) + self.epsilon_1, ops.sum) - r))
+        self.assign_add(c, (1 - beta_2) * (columns(ops.square(g) + self.epsilon_1, ops.sum) - c))
         u = g / ops.sqrt(r) / ops.sqrt(c) * ops.sqrt(columns(r, ops.sum))
         u_hat = u / ops.maximum(1, rms(u, ops.sum) / self.clip_threshold)
         self.assign(w, w - alpha * u_hat)

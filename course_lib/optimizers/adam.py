@@ -1,25 +1,25 @@
 """Adam: momentum over RMSprop, corrected for a cold start.
 
     t ← t + 1
-    m ← beta_1 · m + (1 − beta_1) · g
-    v ← beta_2 · v + (1 − beta_2) · g²
-    m̂ ← m / (1 − beta_1ᵗ)
-    v̂ ← v / (1 − beta_2ᵗ)
+    m ← m + (1 − beta_1) · (g − m)
+    v ← v + (1 − beta_2) · (g² − v)
+    m̂ ← m · (1 / (1 − beta_1ᵗ))
+    v̂ ← v · (1 / (1 − beta_2ᵗ))
     w ← w − learning_rate · m̂ / (√(v̂) + epsilon)
 
 Kingma and Ba (2014), Adam: A Method for Stochastic Optimization, Algorithm 1.
-NB: Keras follows the end of the paper's section 2 instead, where epsilon ("epsilon hat") stands beside √(v) and not
-    beside √(v̂); the two part where gradients are as small as epsilon.  Our epsilon defaults to Keras's 1e-7, the
-    paper's is 1e-8.
-NB: In the class m and v are moved in place, and a correction is a factor, not a divisor: the same numbers, sooner
-    (notebook 16).
+NB: the paper writes m = beta_1 · m + (1 − beta_1) · g and m̂ = m / (1 − beta_1ᵗ), and v likewise.
+    The same in other words, which Keras computes faster: see notebook 16.
+NB: Keras follows the formulation just before the paper's section 2.1. There epsilon ("epsilon hat")
+    stands beside √(v) and not beside √(v̂). The two differ where gradients are as small as epsilon.
+    Our epsilon defaults to Keras's 1e-7, the paper's is 1e-8.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w):
@@ -29,16 +29,36 @@ def init(w):
 def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon):
     m, v, t = state["m"], state["v"], state["t"]
     t = t + 1
-    m = beta_1 * m + (1 - beta_1) * g
-    v = beta_2 * v + (1 - beta_2) * g**2
-    m_hat = m / (1 - beta_1**t)
-    v_hat = v / (1 - beta_2**t)
+    m = m + (1 - beta_1) * (g - m)
+    v = v + (1 - beta_2) * (g**2 - v)
+    m_hat = m * (1 / (1 - beta_1**t))
+    v_hat = v * (1 / (1 - beta_2**t))
     w = w - learning_rate * m_hat / (np.sqrt(v_hat) + epsilon)
     return w, {"m": m, "v": v, "t": t}
 
 
 @keras.saving.register_keras_serializable("course_lib")
 class Adam(keras.Optimizer):
+    """Adam: momentum over RMSprop, corrected for a cold start.
+
+        t ← t + 1
+        m ← m + (1 − beta_1) · (g − m)
+        v ← v + (1 − beta_2) · (g² − v)
+        m̂ ← m · (1 / (1 − beta_1ᵗ))
+        v̂ ← v · (1 / (1 − beta_2ᵗ))
+        w ← w − learning_rate · m̂ / (√(v̂) + epsilon)
+
+    Kingma and Ba (2014), Adam: A Method for Stochastic Optimization, Algorithm 1.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.001.
+        beta_1: How much of m a step keeps, from 0 to below 1. Defaults to 0.9.
+        beta_2: How much of v a step keeps, from 0 to below 1. Defaults to 0.999.
+        epsilon: Added to √(v̂), against 0 / 0. A number, 0 or more. Defaults to 1e-7.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
         check_hyperparameters(
             learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon

@@ -1,4 +1,4 @@
-"""FTRL-Proximal: Adagrad that keeps its doubts to itself, and writes down zero until a gradient insists.
+"""FTRL-Proximal: Adagrad that writes down zero until a gradient insists.
 
     p ← −learning_rate_power
     a ← (n + g²)ᵖ
@@ -9,22 +9,24 @@
     c ← clip(z, −l1_regularization_strength, l1_regularization_strength)
     w ← (c − z) / q
 
-n starts at initial_accumulator_value; in the paper, at 0.  w is exactly 0 while z stays between ±l1.
+n starts at initial_accumulator_value. w is exactly 0 while z stays between −l1 and l1.
 
-McMahan et al. (2013), Ad Click Prediction: a View from the Trenches, Algorithm 1 (their α is the learning rate, their λ₁ is
-l1_regularization_strength, their λ₂ twice l2_regularization_strength, and p is ½).
-NB: the power and the shrinkage are TensorFlow's and Keras's, which also have the factors 2; the paper recommends beta = 1,
-    Keras defaults to 0.
-NB: w is made from z alone, and z starts at 0: of weights that do not start at 0, the first step keeps a part of
-    1 − (n / (n + g²))ᵖ at most.  So in Keras's class too; the paper starts at 0.
-NB: q is 0, and w not a number, where beta, l2 and n are 0 and no gradient has come yet; so too at a learning rate of 0.
+McMahan et al. (2013), Ad Click Prediction: a View from the Trenches, Algorithm 1.
+NB: their α is the learning rate and their λ₁ is l1_regularization_strength. Their λ₂ is twice
+    l2_regularization_strength, and p is ½. In the paper n starts at 0.
+NB: the power and the shrinkage are TensorFlow's and Keras's, which also have the factors 2. The
+    paper recommends beta = 1, Keras defaults to 0.
+NB: w is made from z alone, and z starts at 0. Of weights that do not start at 0, the first step
+    keeps a part of 1 − (n / (n + g²))ᵖ at most. So in Keras's class too; the paper starts at 0.
+NB: q is 0, and w is NaN, where beta, l2 and n are 0 and no gradient has come yet. The same holds
+    for a learning rate of 0.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w, *, initial_accumulator_value):
@@ -57,6 +59,34 @@ def step(
 
 @keras.saving.register_keras_serializable("course_lib")
 class Ftrl(keras.Optimizer):
+    """FTRL-Proximal: Adagrad that writes down zero until a gradient insists.
+
+        p ← −learning_rate_power
+        a ← (n + g²)ᵖ
+        σ ← (a − nᵖ) / learning_rate
+        z ← z + g + 2 · l2_shrinkage_regularization_strength · w − σ · w
+        n ← n + g²
+        q ← (beta + a) / learning_rate + 2 · l2_regularization_strength
+        c ← clip(z, −l1_regularization_strength, l1_regularization_strength)
+        w ← (c − z) / q
+
+    McMahan et al. (2013), Ad Click Prediction: a View from the Trenches, Algorithm 1.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.001.
+        learning_rate_power: −p, the power of n. A number, 0 or less. Defaults to -0.5.
+        initial_accumulator_value: Where n starts. A number, 0 or more. Defaults to 0.1.
+        l1_regularization_strength: How far z must go before w leaves 0. A number, 0 or more.
+            Defaults to 0.0.
+        l2_regularization_strength: Pulls w towards 0, in proportion to w². A number, 0 or more.
+            Defaults to 0.0.
+        l2_shrinkage_regularization_strength: The same, through the gradient: it reaches z and not
+            n. A number, 0 or more. Defaults to 0.0.
+        beta: Added to the root of n. A number, 0 or more. Defaults to 0.0.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(
         self,
         learning_rate=0.001,

@@ -1,19 +1,21 @@
 """LAMB: Adam's direction, and steps as long as each layer's weights.
 
     t ← t + 1
-    m ← beta_1 · m + (1 − beta_1) · g
-    v ← beta_2 · v + (1 − beta_2) · g²
-    m̂ ← m / (1 − beta_1ᵗ)
-    v̂ ← v / (1 − beta_2ᵗ)
+    m ← m + (1 − beta_1) · (g − m)
+    v ← v + (1 − beta_2) · (g² − v)
+    m̂ ← m · (1 / (1 − beta_1ᵗ))
+    v̂ ← v · (1 / (1 − beta_2ᵗ))
     u ← m̂ / (√(v̂) + epsilon) + weight_decay · w
     a ← ‖w‖
     b ← ‖u‖
     ratio ← a / b if a > 0 and b > 0 else 1
     w ← w − learning_rate · ratio · u
 
-You, Li, Reddi, Hseu, Kumar, Bhojanapalli, Song, Demmel, Keutzer and Hsieh (2020), Large Batch Optimization for Deep
-Learning: Training BERT in 76 minutes, Algorithm 2 (its φ is the identity here).
-NB: the paper does not say what becomes of a variable of zeros; Keras and optax have the ratio 1 too.
+You, Li, Reddi, Hseu, Kumar, Bhojanapalli, Song, Demmel, Keutzer and Hsieh (2020), Large Batch
+Optimization for Deep Learning: Training BERT in 76 minutes, Algorithm 2. Its φ is the identity
+here.
+NB: the paper writes the means as Adam's does: see adam.py.
+NB: it does not say what becomes of a variable of zeros; Keras and optax have the ratio 1 too.
 NB: Keras decays the weights before the step and leaves the decay out of u.
 """
 
@@ -21,7 +23,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w):
@@ -31,10 +33,10 @@ def init(w):
 def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon, weight_decay):
     m, v, t = state["m"], state["v"], state["t"]
     t = t + 1
-    m = beta_1 * m + (1 - beta_1) * g
-    v = beta_2 * v + (1 - beta_2) * g**2
-    m_hat = m / (1 - beta_1**t)
-    v_hat = v / (1 - beta_2**t)
+    m = m + (1 - beta_1) * (g - m)
+    v = v + (1 - beta_2) * (g**2 - v)
+    m_hat = m * (1 / (1 - beta_1**t))
+    v_hat = v * (1 / (1 - beta_2**t))
     u = m_hat / (np.sqrt(v_hat) + epsilon) + weight_decay * w
     a = np.linalg.norm(w)
     b = np.linalg.norm(u)
@@ -45,6 +47,34 @@ def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon, weight_decay):
 
 @keras.saving.register_keras_serializable("course_lib")
 class Lamb(keras.Optimizer):
+    """LAMB: Adam's direction, and steps as long as each layer's weights.
+
+        t ← t + 1
+        m ← m + (1 − beta_1) · (g − m)
+        v ← v + (1 − beta_2) · (g² − v)
+        m̂ ← m · (1 / (1 − beta_1ᵗ))
+        v̂ ← v · (1 / (1 − beta_2ᵗ))
+        u ← m̂ / (√(v̂) + epsilon) + weight_decay · w
+        a ← ‖w‖
+        b ← ‖u‖
+        ratio ← a / b if a > 0 and b > 0 else 1
+        w ← w − learning_rate · ratio · u
+
+    You, Li, Reddi, Hseu, Kumar, Bhojanapalli, Song, Demmel, Keutzer and Hsieh (2020), Large Batch
+    Optimization for Deep Learning: Training BERT in 76 minutes, Algorithm 2. Its φ is the identity
+    here.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.001.
+        beta_1: How much of m a step keeps, from 0 to below 1. Defaults to 0.9.
+        beta_2: How much of v a step keeps, from 0 to below 1. Defaults to 0.999.
+        epsilon: Added to √(v̂), against 0 / 0. A number, 0 or more. Defaults to 1e-7.
+        weight_decay: How much of w is added to u, within the ratio. A number, 0 or more. Defaults
+            to 0.0.
+        **kwargs: What every Keras optimizer takes, such as `name`, `clipnorm` or `use_ema`.
+    """
+
     def __init__(
         self,
         learning_rate=0.001,

@@ -6,19 +6,21 @@
     v ← momentum · v − learning_rate · ratio · (g + weight_decay · w)
     w ← w + v
 
-Each variable has a ratio of its own: ‖w‖ is the root of the sum of all its squares, whatever its shape.
+Each variable has a ratio of its own: ‖w‖ is the root of the sum of all its squares.
 
-You, Gitman and Ginsburg (2017), Large Batch Training of Convolutional Networks, Algorithm 1 (its λ is ratio without the
-trust coefficient η of their equation 6, its v is minus ours; its learning rate decays, ours may: give a schedule).
+You, Gitman and Ginsburg (2017), Large Batch Training of Convolutional Networks, equation 6. Its λ
+is our ratio, and its η is trust_coefficient.
+NB: the paper's v is minus ours. Its learning rate decays, ours may: give a schedule.
 NB: the paper's ratio of a variable of zeros is 0, and it would stay there; optax has 1 too.
-NB: optax divides by ‖g + weight_decay · w‖.  In practice biases and the scales of normalization are left out.
+NB: optax divides by ‖g + weight_decay · w‖. In practice biases and the scales of normalization are
+    left out.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w):
@@ -37,6 +39,28 @@ def step(w, g, state, *, learning_rate, momentum, weight_decay, trust_coefficien
 
 @keras.saving.register_keras_serializable("course_lib")
 class LARS(keras.Optimizer):
+    """LARS: momentum whose steps are as long as each layer's weights allow.
+
+        a ← ‖w‖
+        b ← ‖g‖ + weight_decay · a
+        ratio ← trust_coefficient · a / b if a > 0 and b > 0 else 1
+        v ← momentum · v − learning_rate · ratio · (g + weight_decay · w)
+        w ← w + v
+
+    You, Gitman and Ginsburg (2017), Large Batch Training of Convolutional Networks, equation 6. Its
+    λ is our ratio, and its η is trust_coefficient.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.01.
+        momentum: How much of v a step keeps, from 0 to 1. Defaults to 0.9.
+        weight_decay: How much of w is added to g, within the ratio. A number, 0 or more. Defaults
+            to 0.0.
+        trust_coefficient: The length of a step over the length of w, before learning_rate. 0 or
+            more. Defaults to 0.001.
+        **kwargs: What every Keras optimizer takes, such as `name`, `clipnorm` or `use_ema`.
+    """
+
     def __init__(
         self,
         learning_rate=0.01,

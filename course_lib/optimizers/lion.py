@@ -1,11 +1,13 @@
 """Lion: only the signs of momentum, every coordinate at the same speed.
 
     c ← beta_1 · m + (1 − beta_1) · g
-    m ← beta_2 · m + (1 − beta_2) · g
+    m ← m + (1 − beta_2) · (g − m)
     w ← w − learning_rate · (sign(c) + weight_decay · w)
 
 Chen et al. (2023), Symbolic Discovery of Optimization Algorithms, Algorithm 2.
-NB: in Keras the base class decays the weights, just before the step; for this rule it comes to the same.
+NB: the paper writes m = beta_2 · m + (1 − beta_2) · g, like c. But c is not kept: it is not a
+    running mean.
+NB: in Keras the base class decays the weights, just before the step. For this rule it is the same.
 NB: with beta_1 = 0 it is the sign of the gradient, which Keras refuses.
 """
 
@@ -13,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w):
@@ -23,13 +25,31 @@ def init(w):
 def step(w, g, state, *, learning_rate, beta_1, beta_2, weight_decay):
     m = state["m"]
     c = beta_1 * m + (1 - beta_1) * g
-    m = beta_2 * m + (1 - beta_2) * g
+    m = m + (1 - beta_2) * (g - m)
     w = w - learning_rate * (np.sign(c) + weight_decay * w)
     return w, {"m": m}
 
 
 @keras.saving.register_keras_serializable("course_lib")
 class Lion(keras.Optimizer):
+    """Lion: only the signs of momentum, every coordinate at the same speed.
+
+        c ← beta_1 · m + (1 − beta_1) · g
+        m ← m + (1 − beta_2) · (g − m)
+        w ← w − learning_rate · (sign(c) + weight_decay · w)
+
+    Chen et al. (2023), Symbolic Discovery of Optimization Algorithms, Algorithm 2.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.001.
+        beta_1: How much of c is m, the rest is g. From 0 to below 1. Defaults to 0.9.
+        beta_2: How much of m a step keeps, from 0 to below 1. Defaults to 0.99.
+        weight_decay: How much of w a step takes away, in learning rates. A number, 0 or more.
+            Defaults to 0.0.
+        **kwargs: What every Keras optimizer takes, such as `name`, `clipnorm` or `use_ema`.
+    """
+
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, weight_decay=0.0, **kwargs):
         check_hyperparameters(
             learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, weight_decay=weight_decay
@@ -49,7 +69,7 @@ class Lion(keras.Optimizer):
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
         c = self.beta_1 * m + (1 - self.beta_1) * g
-        self.assign(m, self.beta_2 * m + (1 - self.beta_2) * g)
+        self.assign_add(m, (1 - self.beta_2) * (g - m))
         self.assign(w, w - learning_rate * ops.sign(c))
 
     def get_config(self):

@@ -3,18 +3,18 @@
     v ← momentum · v − learning_rate · g
     w ← w + v
 
-Polyak (1964), Some Methods of Speeding up the Convergence of Iteration Methods (the two-step method: put
-v = w − w of the step before).
-NB: with momentum = 0, Keras's default and ours, this is gradient descent; the course passes 0.9.
-NB: PyTorch keeps v ← momentum · v + g and steps w ← w − learning_rate · v.  The paths are the same while the learning
-    rate stays as it is, and part when it changes: here each v remembers the learning rate that it was made with.
+Polyak (1964), Some Methods of Speeding up the Convergence of Iteration Methods, the two-step
+method: v is w minus the w of the step before.
+NB: with momentum = 0, Keras's default and ours, this is gradient descent. The course passes 0.9.
+NB: PyTorch keeps v = momentum · v + g and steps w = w − learning_rate · v. The paths are the same
+    while the learning rate stays. Here each v remembers the learning rate that it was made with.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w):
@@ -30,6 +30,21 @@ def step(w, g, state, *, learning_rate, momentum):
 
 @keras.saving.register_keras_serializable("course_lib")
 class Momentum(keras.Optimizer):
+    """Momentum: a velocity that remembers where it was going.
+
+        v ← momentum · v − learning_rate · g
+        w ← w + v
+
+    Polyak (1964), Some Methods of Speeding up the Convergence of Iteration Methods, the two-step
+    method: v is w minus the w of the step before.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.01.
+        momentum: How much of v a step keeps, from 0 to 1. Defaults to 0.0.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(self, learning_rate=0.01, momentum=0.0, **kwargs):
         check_hyperparameters(learning_rate=learning_rate, momentum=momentum)
         super().__init__(learning_rate, **kwargs)

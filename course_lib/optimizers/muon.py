@@ -5,34 +5,44 @@
     scale ← rms_rate · √(longer_side(w))
     w ← w − learning_rate · weight_decay · w − learning_rate · scale · u
 
-A matrix is U · S · Vᵀ, its singular value decomposition; `orthogonal` comes near to U · Vᵀ without computing one, by
-ns_steps rounds of a polynomial (Newton and Schulz's iteration).  What is no matrix is left to AdamW, and has a second slot
-v; so are embeddings, if exclude_embeddings, and variables whose path matches one of exclude_layers.
+A matrix is U · S · Vᵀ, its singular value decomposition. `orthogonal` comes near to U · Vᵀ without
+computing one, by ns_steps rounds of a polynomial (Newton and Schulz's iteration). What is not a
+matrix is left to Adam with decoupled decay, and has a second slot v. So are embeddings, if
+exclude_embeddings, and variables whose path matches one of exclude_layers.
 
-Jordan et al. (2024), Muon: An optimizer for hidden layers in neural networks (a web page), in its Nesterov form; the decay
-and the scale are from Liu et al. (2025), Muon is Scalable for LLM Training.
+Jordan et al. (2024), Muon: An optimizer for hidden layers in neural networks (a web page), in its
+Nesterov form. The decay and the scale are from Liu et al. (2025), Muon is Scalable for LLM
+Training.
 NB: Jordan's own scale is √(max(1, rows / columns)), for kernels that are the transpose of Keras's.
-NB: Jordan and PyTorch compute `orthogonal` in bfloat16, some 3 digits; we and Keras in the variable's dtype.
-NB: for the rest Keras follows its AdamW, with epsilon beside √(v) and not beside √(v̂), and so do we here.
+NB: Jordan and PyTorch compute `orthogonal` in bfloat16, some 3 digits; we and Keras in the
+    variable's dtype.
+NB: for the rest Keras follows its AdamW, with epsilon beside √(v). So do we here: it is epsilon /
+    √(1 − beta_2ᵗ) beside the √(v̂) of our Adam.
 NB: Keras's class fails for float64 on TensorFlow, unless keras.config.floatx() is float64 too.
 """
 
 import re
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .adam import Adam
+from .adam import init as adam_init
+from .adam import step as adam_step
+from .hyperparameters import check_hyperparameters
 
 COEFFICIENTS = 3.4445, -4.7750, 2.0315  # Jordan's: close to 1 in few rounds, and never quite
 
 
 def longer_side(w):
+    """The number of rows or of columns of a matrix, whichever is larger."""
     return max(w.shape)
 
 
 def orthogonal(x, ns_steps, of=np):
+    """A matrix near U · Vᵀ, for x = U · S · Vᵀ. `of` is the library to compute with."""
     if x.shape[0] > x.shape[1]:
         return of.transpose(orthogonal(of.transpose(x), ns_steps, of))
     a, b, c = COEFFICIENTS
@@ -44,9 +54,7 @@ def orthogonal(x, ns_steps, of=np):
 
 
 def init(w):
-    if w.ndim != 2:
-        return {"m": np.zeros_like(w), "v": np.zeros_like(w), "t": 0}
-    return {"m": np.zeros_like(w)}
+    return {"m": np.zeros_like(w)} if w.ndim == 2 else adam_init(w)
 
 
 def step(
@@ -85,17 +93,51 @@ def step(
 
 
 def adamw_step(w, g, state, *, rate, decay, beta_1, beta_2, epsilon):
-    m, v, t = state["m"], state["v"], state["t"]
-    t = t + 1
-    m = beta_1 * m + (1 - beta_1) * g
-    v = beta_2 * v + (1 - beta_2) * g**2
-    rate = rate * (1 - beta_2**t) ** 0.5 / (1 - beta_1**t)
-    w = w - decay * w - rate * m / (np.sqrt(v) + epsilon)
-    return w, {"m": m, "v": v, "t": t}
+    """Adam's step after a decoupled decay, with epsilon beside √(v)."""
+    epsilon = epsilon / (1 - beta_2 ** (state["t"] + 1)) ** 0.5  # the same beside √(v̂)
+    hyper = {"learning_rate": rate, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+    return adam_step(w - decay * w, g, state, **hyper)
 
 
 @keras.saving.register_keras_serializable("course_lib")
 class Muon(keras.Optimizer):
+    """Muon: momentum made orthogonal, so that all directions of a matrix move at one speed.
+
+        m ← momentum · m + g
+        u ← orthogonal(g + momentum · m, ns_steps)
+        scale ← rms_rate · √(longer_side(w))
+        w ← w − learning_rate · weight_decay · w − learning_rate · scale · u
+
+    Jordan et al. (2024), Muon: An optimizer for hidden layers in neural networks (a web page), in
+    its Nesterov form. The decay and the scale are from Liu et al. (2025), Muon is Scalable for LLM
+    Training.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.001.
+        adam_beta_1: What is not a matrix: how much of m a step keeps, from 0 to below 1. Defaults
+            to 0.9.
+        adam_beta_2: What is not a matrix: how much of v a step keeps, from 0 to below 1. Defaults
+            to 0.999.
+        adam_weight_decay: What is not a matrix: its weight decay. A number, 0 or more. Defaults to
+            0.004.
+        epsilon: What is not a matrix: added to √(v), against 0 / 0. A number, 0 or more. Defaults
+            to 1e-7.
+        weight_decay: How much of a matrix a step takes away, in learning rates. A number, 0 or
+            more. Defaults to 0.004.
+        exclude_layers: Regular expressions: variables with such a path are left to Adam. Defaults
+            to None.
+        exclude_embeddings: Whether variables with "embedding" in their path are left to Adam.
+            Defaults to True.
+        adam_lr_ratio: What is not a matrix: its learning rate over learning_rate. A number, 0 or
+            more. Defaults to 1.
+        momentum: How much of m a step keeps, from 0 to 1. Defaults to 0.95.
+        ns_steps: Rounds of the polynomial. A whole number, 0 or more. Defaults to 5.
+        rms_rate: The root mean square of a step over learning_rate. A number, 0 or more. Defaults
+            to 0.2.
+        **kwargs: What every Keras optimizer takes, such as `name`, `clipnorm` or `use_ema`.
+    """
+
     def __init__(
         self,
         learning_rate=0.001,
@@ -112,18 +154,7 @@ class Muon(keras.Optimizer):
         rms_rate=0.2,
         **kwargs,
     ):
-        check_hyperparameters(
-            learning_rate=learning_rate,
-            adam_beta_1=adam_beta_1,
-            adam_beta_2=adam_beta_2,
-            adam_weight_decay=adam_weight_decay,
-            epsilon=epsilon,
-            weight_decay=weight_decay,
-            adam_lr_ratio=adam_lr_ratio,
-            momentum=momentum,
-            ns_steps=ns_steps,
-            rms_rate=rms_rate,
-        )
+        check_hyperparameters(**locals())  # each argument by its name
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         self.adam_beta_1 = adam_beta_1
         self.adam_beta_2 = adam_beta_2
@@ -163,18 +194,23 @@ class Muon(keras.Optimizer):
         self.assign(w, w - learning_rate * scale * u)
 
     def _adamw_step(self, gradient, variable, rate):
-        i = self._get_variable_index(variable)
-        w, m, v = variable, self.m[i], self.v[i]
-        g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
-        rate = ops.cast(rate, w.dtype)
-        t = ops.cast(self.iterations + 1, w.dtype)
-        self.assign_add(m, (1 - self.adam_beta_1) * (g - m))
-        self.assign_add(v, (1 - self.adam_beta_2) * (ops.square(g) - v))
-        rate = rate * ops.sqrt(1 - self.adam_beta_2**t) / (1 - self.adam_beta_1**t)
-        self.assign(w, w - rate * m / (ops.sqrt(v) + self.epsilon))
+        """Adam's step, with epsilon beside √(v). The decay comes before, from Keras."""
+        t = ops.cast(self.iterations + 1, variable.dtype)
+        as_adam = SimpleNamespace(  # what Adam's step reads, under the names that it has there
+            _get_variable_index=self._get_variable_index,
+            assign=self.assign,
+            assign_add=self.assign_add,
+            iterations=self.iterations,
+            m=self.m,
+            v=self.v,
+            beta_1=self.adam_beta_1,
+            beta_2=self.adam_beta_2,
+            epsilon=self.epsilon / ops.sqrt(1 - self.adam_beta_2**t),  # the same beside √(v̂)
+        )
+        Adam.update_step(as_adam, gradient, variable, rate)
 
     def _apply_weight_decay(self, variables):
-        """NB: as in the base class, before the step; but what is left to AdamW has a decay of its own."""
+        """NB: as the base class, before the step. What is left to Adam has its own decay."""
         for w in variables:
             if self._use_weight_decay(w):
                 left = self._should_use_adamw(w)

@@ -3,19 +3,20 @@
     v ← momentum · v − learning_rate · g
     w ← w + momentum · v − learning_rate · g
 
-Nesterov (1983), A Method of Solving a Convex Programming Problem with Convergence Rate O(1/k²); as momentum with the
-gradient taken at w + momentum · v, Sutskever, Martens, Dahl and Hinton (2013), On the Importance of Initialization and
-Momentum in Deep Learning, equations 3 and 4.
-NB: an optimizer is handed the gradient at the weights that the model holds.  So, as Keras and PyTorch do, w here stands
-    for the look-ahead point itself; with that renaming these are Sutskever's equations (Bengio, Boulanger-Lewandowski
-    and Pascanu 2013, Advances in Optimizing Recurrent Networks, section 3.5).
+Nesterov (1983), A Method of Solving a Convex Programming Problem with Convergence Rate O(1/k²). In
+the form of momentum: Sutskever, Martens, Dahl and Hinton (2013), On the Importance of
+Initialization and Momentum in Deep Learning, equations 3 and 4.
+NB: Sutskever takes the gradient at w + momentum · v. An optimizer gets it at the weights that the
+    model holds. So w stands here for that point, as in Keras and PyTorch. With that renaming these
+    are Sutskever's equations (Bengio, Boulanger-Lewandowski and Pascanu 2013, Advances in
+    Optimizing Recurrent Networks, section 3.5).
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w):
@@ -31,6 +32,22 @@ def step(w, g, state, *, learning_rate, momentum):
 
 @keras.saving.register_keras_serializable("course_lib")
 class Nesterov(keras.Optimizer):
+    """Nesterov's momentum: look where the velocity will take you, and correct there.
+
+        v ← momentum · v − learning_rate · g
+        w ← w + momentum · v − learning_rate · g
+
+    Nesterov (1983), A Method of Solving a Convex Programming Problem with Convergence Rate O(1/k²).
+    In the form of momentum: Sutskever, Martens, Dahl and Hinton (2013), On the Importance of
+    Initialization and Momentum in Deep Learning, equations 3 and 4.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.01.
+        momentum: How much of v a step keeps, from 0 to 1. Defaults to 0.0.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(self, learning_rate=0.01, momentum=0.0, **kwargs):
         check_hyperparameters(learning_rate=learning_rate, momentum=momentum)
         super().__init__(learning_rate, **kwargs)

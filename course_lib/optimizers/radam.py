@@ -1,10 +1,10 @@
 """RAdam: Adam that waits until it has seen enough gradients to judge their size.
 
     t ← t + 1
-    m ← beta_1 · m + (1 − beta_1) · g
-    v ← beta_2 · v + (1 − beta_2) · g²
-    m̂ ← m / (1 − beta_1ᵗ)
-    v̂ ← v / (1 − beta_2ᵗ)
+    m ← m + (1 − beta_1) · (g − m)
+    v ← v + (1 − beta_2) · (g² − v)
+    m̂ ← m · (1 / (1 − beta_1ᵗ))
+    v̂ ← v · (1 / (1 − beta_2ᵗ))
     ρ∞ ← 2 / (1 − beta_2) − 1
     ρ ← ρ∞ − 2 · t · beta_2ᵗ / (1 − beta_2ᵗ)
     r ← √((ρ − 4) · (ρ − 2) · ρ∞ / ((ρ∞ − 4) · (ρ∞ − 2) · ρ)) if ρ > 4 else 0
@@ -13,10 +13,13 @@
 
 ρ is the number of gradients that v is worth: about t at first, ρ∞ in the end.
 
-Liu, Jiang, He, Chen, Liu, Gao and Han (2019), On the Variance of the Adaptive Learning Rate and Beyond, Algorithm 2 (which
-prints 1/β₂ · v for β₂ · v, a slip).  It has no epsilon; ours, and its default, are PyTorch's.
-NB: the authors' code begins where ρ ≥ 5, optax too, PyTorch where ρ > 5: with beta_2 = 0.999 at step 6, not 5.  Until then
-    the authors' code stands still, unless it is given degenerated_to_sgd.  It puts epsilon beside √(v), as PyTorch does.
+Liu, Jiang, He, Chen, Liu, Gao and Han (2019), On the Variance of the Adaptive Learning Rate and
+Beyond, Algorithm 2.
+NB: the algorithm writes the means as Adam's does (see adam.py), and prints 1/β₂ · v for β₂ · v, a
+    slip. It has no epsilon; ours, and its default, are PyTorch's.
+NB: the authors' code begins where ρ ≥ 5, optax too, PyTorch where ρ > 5. With beta_2 = 0.999 that
+    is step 6, not 5. Until then the authors' code stands still, unless degenerated_to_sgd is set.
+    It puts epsilon beside √(v), as PyTorch does.
 """
 
 import math
@@ -25,7 +28,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w):
@@ -35,10 +38,10 @@ def init(w):
 def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon):
     m, v, t = state["m"], state["v"], state["t"]
     t = t + 1
-    m = beta_1 * m + (1 - beta_1) * g
-    v = beta_2 * v + (1 - beta_2) * g**2
-    m_hat = m / (1 - beta_1**t)
-    v_hat = v / (1 - beta_2**t)
+    m = m + (1 - beta_1) * (g - m)
+    v = v + (1 - beta_2) * (g**2 - v)
+    m_hat = m * (1 / (1 - beta_1**t))
+    v_hat = v * (1 / (1 - beta_2**t))
     rho_inf = 2 / (1 - beta_2) - 1
     rho = rho_inf - 2 * t * beta_2**t / (1 - beta_2**t)
     r = (
@@ -53,6 +56,31 @@ def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon):
 
 @keras.saving.register_keras_serializable("course_lib")
 class RAdam(keras.Optimizer):
+    """RAdam: Adam that waits until it has seen enough gradients to judge their size.
+
+        t ← t + 1
+        m ← m + (1 − beta_1) · (g − m)
+        v ← v + (1 − beta_2) · (g² − v)
+        m̂ ← m · (1 / (1 − beta_1ᵗ))
+        v̂ ← v · (1 / (1 − beta_2ᵗ))
+        ρ∞ ← 2 / (1 − beta_2) − 1
+        ρ ← ρ∞ − 2 · t · beta_2ᵗ / (1 − beta_2ᵗ)
+        r ← √((ρ − 4) · (ρ − 2) · ρ∞ / ((ρ∞ − 4) · (ρ∞ − 2) · ρ)) if ρ > 4 else 0
+        u ← r · m̂ / (√(v̂) + epsilon) if ρ > 4 else m̂
+        w ← w − learning_rate · u
+
+    Liu, Jiang, He, Chen, Liu, Gao and Han (2019), On the Variance of the Adaptive Learning Rate and
+    Beyond, Algorithm 2.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.001.
+        beta_1: How much of m a step keeps, from 0 to below 1. Defaults to 0.9.
+        beta_2: How much of v a step keeps, from 0 to below 1. Defaults to 0.999.
+        epsilon: Added to √(v̂), against 0 / 0. A number, 0 or more. Defaults to 1e-8.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **kwargs):
         check_hyperparameters(
             learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon

@@ -1,12 +1,13 @@
 """RMSprop: Adagrad that forgets.
 
-    s ← rho · s + (1 − rho) · g²
+    s ← s + (1 − rho) · (g² − s)
     v ← momentum · v − learning_rate · g / √(s + epsilon)
     w ← w + v
 
-Tieleman and Hinton (2012), Lecture 6.5 of Neural Networks for Machine Learning: the running mean of g² and the root of
-it; the lecture has neither epsilon nor momentum (0 by default here, so that v is the step itself).  Epsilon inside the
-root is Graves's (see centered_rmsprop.py) and Keras's.
+Tieleman and Hinton (2012), Lecture 6.5 of Neural Networks for Machine Learning.
+NB: the lecture writes the mean as s = rho · s + (1 − rho) · g².
+NB: its rule has no epsilon. Momentum is one of its "further developments"; with 0, our default, v
+    is the step itself. Epsilon inside the root is Graves's (centered_rmsprop.py) and Keras's.
 NB: PyTorch writes √(s) + epsilon, and keeps v without the learning rate.
 """
 
@@ -14,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w):
@@ -23,7 +24,7 @@ def init(w):
 
 def step(w, g, state, *, learning_rate, rho, momentum, epsilon):
     s, v = state["s"], state["v"]
-    s = rho * s + (1 - rho) * g**2
+    s = s + (1 - rho) * (g**2 - s)
     v = momentum * v - learning_rate * g / np.sqrt(s + epsilon)
     w = w + v
     return w, {"s": s, "v": v}
@@ -31,6 +32,23 @@ def step(w, g, state, *, learning_rate, rho, momentum, epsilon):
 
 @keras.saving.register_keras_serializable("course_lib")
 class RMSprop(keras.Optimizer):
+    """RMSprop: Adagrad that forgets.
+
+        s ← s + (1 − rho) · (g² − s)
+        v ← momentum · v − learning_rate · g / √(s + epsilon)
+        w ← w + v
+
+    Tieleman and Hinton (2012), Lecture 6.5 of Neural Networks for Machine Learning.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.001.
+        rho: How much of s a step keeps, from 0 to 1. Defaults to 0.9.
+        momentum: How much of v a step keeps, from 0 to 1. Defaults to 0.0.
+        epsilon: Added to s, against 0 / 0. A number, 0 or more. Defaults to 1e-7.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, **kwargs):
         check_hyperparameters(
             learning_rate=learning_rate, rho=rho, momentum=momentum, epsilon=epsilon
@@ -51,7 +69,7 @@ class RMSprop(keras.Optimizer):
         w, s, v = variable, self.s[i], self.v[i]
         g = ops.cast(ops.broadcast_to(gradient, w.shape), w.dtype)
         learning_rate = ops.cast(learning_rate, w.dtype)
-        self.assign(s, self.rho * s + (1 - self.rho) * ops.square(g))
+        self.assign_add(s, (1 - self.rho) * (ops.square(g) - s))
         self.assign(v, self.momentum * v - learning_rate * g / ops.sqrt(s + self.epsilon))
         self.assign(w, w + v)
 

@@ -1,8 +1,8 @@
-"""Schedule-free AdamW: gradients are taken near an average that is kept all along, and no rate has to fall.
+"""Schedule-free AdamW: gradients are taken near an average, and no rate has to fall.
 
     t ← t + 1
-    v ← beta_2 · v + (1 − beta_2) · g²
-    v̂ ← v / (1 − beta_2ᵗ)
+    v ← v + (1 − beta_2) · (g² − v)
+    v̂ ← v · (1 / (1 − beta_2ᵗ))
     r ← learning_rate · min(1, t / max(1, warmup_steps))
     s ← s + r²
     c ← r² / where(s > 0, s, 1)
@@ -10,26 +10,27 @@
     z ← z − r · (g / (√(v̂) + epsilon) + weight_decay · w)
     w ← (1 − beta_1) · z + beta_1 · ((1 − c) · x + c · z)
 
-z starts at w.  The weights w are the paper's y: gradients are taken there, but x, the average, is what was learned.
-Evaluate and deploy at x: `averaged(w, z, beta_1)`, or `with at_average(model)` of course_lib.wrappers.
+z starts at w. The weights w are the paper's y: gradients are taken there. The average x is what was
+learned. Evaluate and deploy at x: `averaged(w, z, beta_1)`, or `with at_average(model)`.
 
-Defazio et al. (2024), The Road Less Scheduled, Algorithm 1 (their γ_t is r; y, z and x as there).
-NB: The authors' published experiments write γ_t·√(1 − beta_2ᵗ) and √(v) for r and √(v̂); their code of today as here.
-NB: Keras averages with c = 1 / t, also while r grows or falls, and lets weight decay shrink w, and so x, where the paper
-    moves z.  Besides, Keras 3.15 has two faults, on TensorFlow: it takes x from w and the z of after the step (what it
-    keeps as the old z is another name for the variable), and in a compiled `fit` z starts at 0 and not at w, so that
-    the first step throws the weights away.
+Defazio et al. (2024), The Road Less Scheduled, Algorithm 1. Their γₜ is r; y, z and x as there.
+NB: the paper writes v = beta_2 · v + (1 − beta_2) · g² and v̂ = v / (1 − beta_2ᵗ): see adam.py.
+NB: Keras averages with c = 1 / t, also while r grows or falls. It lets weight decay shrink w, and
+    so x, where the paper moves z.
+NB: Keras 3.15 has two faults on TensorFlow. It takes x from w and the z of after the step: what it
+    keeps as the old z is another name for the variable. And in a compiled `fit` z starts at 0 and
+    not at w, so that the first step throws the weights away.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def averaged(w, z, beta_1):
-    """x, the average at which to evaluate: w stands on the way from z to x, the part beta_1 of it."""
+    """The average x. The weights w stand between z and x, beta_1 of the way."""
     return (w - (1 - beta_1) * z) / beta_1
 
 
@@ -40,8 +41,8 @@ def init(w):
 def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon, warmup_steps, weight_decay):
     z, v, s, t = state["z"], state["v"], state["s"], state["t"]
     t = t + 1
-    v = beta_2 * v + (1 - beta_2) * g**2
-    v_hat = v / (1 - beta_2**t)
+    v = v + (1 - beta_2) * (g**2 - v)
+    v_hat = v * (1 / (1 - beta_2**t))
     r = learning_rate * min(1, t / max(1, warmup_steps))
     s = s + r**2
     c = r**2 / np.where(s > 0, s, 1)
@@ -53,6 +54,34 @@ def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon, warmup_steps, w
 
 @keras.saving.register_keras_serializable("course_lib")
 class ScheduleFreeAdamW(keras.Optimizer):
+    """Schedule-free AdamW: gradients are taken near an average, and no rate has to fall.
+
+        t ← t + 1
+        v ← v + (1 − beta_2) · (g² − v)
+        v̂ ← v · (1 / (1 − beta_2ᵗ))
+        r ← learning_rate · min(1, t / max(1, warmup_steps))
+        s ← s + r²
+        c ← r² / where(s > 0, s, 1)
+        x ← (w − (1 − beta_1) · z) / beta_1
+        z ← z − r · (g / (√(v̂) + epsilon) + weight_decay · w)
+        w ← (1 − beta_1) · z + beta_1 · ((1 − c) · x + c · z)
+
+    Defazio et al. (2024), The Road Less Scheduled, Algorithm 1. Their γₜ is r; y, z and x as there.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.0025.
+        beta_1: How near to x, and how far from z, gradients are taken. Above 0 and below 1.
+            Defaults to 0.9.
+        beta_2: How much of v a step keeps, from 0 to below 1. Defaults to 0.999.
+        epsilon: Added to √(v̂), against 0 / 0. A number, 0 or more. Defaults to 1e-8.
+        warmup_steps: How many steps r takes to reach learning_rate. A whole number, 0 or more.
+            Defaults to 0.
+        weight_decay: How much of w is taken off z in a step, in learning rates. A number, 0 or
+            more. Defaults to 0.0.
+        **kwargs: What every Keras optimizer takes, such as `name`, `clipnorm` or `use_ema`.
+    """
+
     def __init__(
         self,
         learning_rate=0.0025,

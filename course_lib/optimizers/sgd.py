@@ -2,14 +2,16 @@
 
     w ← w − learning_rate · g
 
-Cauchy (1847), Méthode générale pour la résolution des systèmes d'équations simultanées; on a sample of the data
-instead of all of it ("stochastic"), Robbins and Monro (1951), A Stochastic Approximation Method.
+Cauchy (1847), Méthode générale pour la résolution des systèmes d'équations simultanées.
+NB: the "stochastic" of its name is a noisy g, here from a sample of the data. Steps from noisy
+    readings go back to Robbins and Monro (1951), A Stochastic Approximation Method. They look for
+    the root of a function, and have neither data nor gradients.
 """
 
 import keras
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w):
@@ -23,6 +25,18 @@ def step(w, g, state, *, learning_rate):
 
 @keras.saving.register_keras_serializable("course_lib")
 class SGD(keras.Optimizer):
+    """Gradient descent: walk downhill, in proportion to the slope.
+
+        w ← w − learning_rate · g
+
+    Cauchy (1847), Méthode générale pour la résolution des systèmes d'équations simultanées.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.01.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(self, learning_rate=0.01, **kwargs):
         check_hyperparameters(learning_rate=learning_rate)
         super().__init__(learning_rate, **kwargs)

@@ -5,29 +5,33 @@
     u ← root(L, epsilon) @ matrix(g) @ root(R, epsilon)
     w ← w − learning_rate · u
 
-root is the inverse fourth root of a symmetric matrix: L to the power −1/4.  L and R start at epsilon times the identity.
-Every variable is seen as a matrix with its last axis as columns: a vector is one row, a number 1 x 1, and the first axes of
-a larger array count as one.
+root is the inverse fourth root of a symmetric matrix: L to the power −1/4. L and R start at epsilon
+times the identity. Every variable is seen as a matrix with its last axis as columns: a vector is
+one row, a number 1 x 1, and the first axes of a larger array count as one.
 
 Gupta, Koren and Singer (2018), Shampoo: Preconditioned Stochastic Tensor Optimization, Algorithm 1.
 NB: the paper's Algorithm 2, for arrays of k axes, keeps k such matrices to the power −1/(2k).
-NB: widespread code for PyTorch takes −1/k instead: for a matrix −1/2, which cancels the gradient's size twice over.
-NB: eigh is off by rounding, and compiled by XLA by more: what it leaves beside the diagonal counts in first order; an
-    eigenvalue below epsilon, where none can be, is lifted.
+NB: widespread code for PyTorch takes −1/k instead. For a matrix that is −1/2, which cancels the
+    size of the sums L and R twice over. Morwani et al. (2024), A New Perspective on Shampoo's
+    Preconditioner, defend −1/2 with another scale.
+NB: eigh is off by rounding, and compiled by XLA by more. What it leaves beside the diagonal counts
+    in first order. An eigenvalue below epsilon, where none can be, is lifted.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def matrix(x, of=np):
+    """`x` as a matrix with its last axis as columns. `of` is the library to compute with."""
     return of.reshape(x, (-1, (1, *x.shape)[-1]))
 
 
 def root(a, epsilon, of=np):
+    """`a` to the power −1/4, for a symmetric matrix with no eigenvalue below epsilon."""
     values, vectors = of.linalg.eigh(a)
     values = of.where(values > epsilon, values, epsilon)
     rest = of.transpose(vectors) @ a @ vectors - of.diag(values)
@@ -56,6 +60,23 @@ def step(w, g, state, *, learning_rate, epsilon):
 
 @keras.saving.register_keras_serializable("course_lib")
 class Shampoo(keras.Optimizer):
+    """Shampoo: a matrix is scaled from both sides, by what its rows and what its columns have seen.
+
+        L ← L + matrix(g) @ matrix(g)ᵀ
+        R ← R + matrix(g)ᵀ @ matrix(g)
+        u ← root(L, epsilon) @ matrix(g) @ root(R, epsilon)
+        w ← w − learning_rate · u
+
+    Gupta, Koren and Singer (2018), Shampoo: Preconditioned Stochastic Tensor Optimization,
+    Algorithm 1.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.1.
+        epsilon: Where L and R start, times the identity. A number, 0 or more. Defaults to 1e-4.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(self, learning_rate=0.1, epsilon=1e-4, **kwargs):
         check_hyperparameters(learning_rate=learning_rate, epsilon=epsilon)
         super().__init__(learning_rate, **kwargs)

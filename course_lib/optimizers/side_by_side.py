@@ -1,29 +1,46 @@
-"""side_by_side: two tellings of one rule, with the rows that say the same thing next to each other."""
+"""side_by_side: two functions as one text, with the rows that say the same next to each other."""
 
 import ast
 import inspect
 import textwrap
+from collections.abc import Callable
 from difflib import SequenceMatcher
 from itertools import zip_longest
 
 COLUMN = 54  # characters: two columns fit a notebook's page on a laptop
 
 
-def side_by_side(left, right):
+def side_by_side(left: Callable, right: Callable) -> str:
     """The bodies of two functions as one text, row against row.
 
     Rows are matched by what they assign: `s = ...` in NumPy stands beside `self.assign(s, ...)` or
-    `self.assign_add(s, ...)` in Keras.  A row that only one side has stands alone, and is usually the lesson.
+    `self.assign_add(s, ...)` in Keras. A row that only one side has stands alone, and is usually
+    the lesson. Docstrings are left out.
 
-    left, right    functions whose source can be read, say adagrad.step and adagrad.Adagrad.update_step
-    Returns a str to print.  Raises TypeError for what has no source.
+    Args:
+        left: A function whose source can be read, such as `adagrad.step`.
+        right: Another one, such as `Adagrad.update_step`.
+
+    Returns:
+        The text, to print.
+
+    Raises:
+        TypeError: If one of the two is not a function with source.
+
+    Example:
+        >>> from course_lib.optimizers import SGD, sgd
+        >>> rows = side_by_side(sgd.step, SGD.update_step).splitlines()
+        >>> print(rows[-2])
+        w = w - learning_rate * g  |  self.assign(w, w - learning_rate * g)
     """
     # From the last row up: what a function assigns last is the update itself.
-    left, right = list(_rows(left))[::-1], list(_rows(right))[::-1]
-    matcher = SequenceMatcher(None, [what for what, _ in left], [what for what, _ in right], False)
-    pairs = []
+    rows_left, rows_right = list(_rows(left))[::-1], list(_rows(right))[::-1]
+    letters_left, letters_right = [what for what, _ in rows_left], [what for what, _ in rows_right]
+    matcher = SequenceMatcher(None, letters_left, letters_right, autojunk=False)
+    pairs: list[tuple[str, str]] = []
     for kind, i, i_end, j, j_end in matcher.get_opcodes():
-        here, there = [row for _, row in left[i:i_end]], [row for _, row in right[j:j_end]]
+        here = [row for _, row in rows_left[i:i_end]]
+        there = [row for _, row in rows_right[j:j_end]]
         if kind == "equal":
             pairs += zip(here, there, strict=True)
         else:

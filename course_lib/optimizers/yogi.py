@@ -1,24 +1,27 @@
-"""Yogi: Adam whose v takes steps of its own size, up or down, and so forgets a large gradient slowly.
+"""Yogi: Adam whose v takes steps of g's size, and so forgets a large gradient slowly.
 
     t ← t + 1
-    m ← beta_1 · m + (1 − beta_1) · g
+    m ← m + (1 − beta_1) · (g − m)
     v ← v − sign(v − g²) · (1 − beta_2) · g²
-    m̂ ← m / (1 − beta_1ᵗ)
-    v̂ ← v / (1 − beta_2ᵗ)
+    m̂ ← m · (1 / (1 − beta_1ᵗ))
+    v̂ ← v · (1 / (1 − beta_2ᵗ))
     w ← w − learning_rate · m̂ / (√(v̂) + epsilon)
 
-v starts at initial_accumulator_value.
+v starts at initial_accumulator_value. It is no running mean: it moves by (1 − beta_2) · g².
 
-Zaheer, Reddi, Sachan, Kale and Kumar (2018), Adaptive Methods for Nonconvex Optimization, Algorithm 2.
-NB: the algorithm does not correct the bias; TensorFlow Addons and optax do, as here, although v does not start at 0.
-    TensorFlow Addons puts epsilon beside √(v), optax starts m at initial_accumulator_value too.  Defaults as theirs.
+Zaheer, Reddi, Sachan, Kale and Kumar (2018), Adaptive Methods for Nonconvex Optimization, Algorithm
+2.
+NB: the algorithm writes m = beta_1 · m + (1 − beta_1) · g, and does not correct the bias.
+    TensorFlow Addons and optax do, as here, although v does not start at 0.
+NB: TensorFlow Addons puts epsilon beside √(v). Optax starts m at initial_accumulator_value too. Our
+    defaults are theirs.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from .rule import check_hyperparameters
+from .hyperparameters import check_hyperparameters
 
 
 def init(w, *, initial_accumulator_value):
@@ -28,16 +31,38 @@ def init(w, *, initial_accumulator_value):
 def step(w, g, state, *, learning_rate, beta_1, beta_2, epsilon):
     m, v, t = state["m"], state["v"], state["t"]
     t = t + 1
-    m = beta_1 * m + (1 - beta_1) * g
+    m = m + (1 - beta_1) * (g - m)
     v = v - np.sign(v - g**2) * (1 - beta_2) * g**2
-    m_hat = m / (1 - beta_1**t)
-    v_hat = v / (1 - beta_2**t)
+    m_hat = m * (1 / (1 - beta_1**t))
+    v_hat = v * (1 / (1 - beta_2**t))
     w = w - learning_rate * m_hat / (np.sqrt(v_hat) + epsilon)
     return w, {"m": m, "v": v, "t": t}
 
 
 @keras.saving.register_keras_serializable("course_lib")
 class Yogi(keras.Optimizer):
+    """Yogi: Adam whose v takes steps of g's size, and so forgets a large gradient slowly.
+
+        t ← t + 1
+        m ← m + (1 − beta_1) · (g − m)
+        v ← v − sign(v − g²) · (1 − beta_2) · g²
+        m̂ ← m · (1 / (1 − beta_1ᵗ))
+        v̂ ← v · (1 / (1 − beta_2ᵗ))
+        w ← w − learning_rate · m̂ / (√(v̂) + epsilon)
+
+    Zaheer, Reddi, Sachan, Kale and Kumar (2018), Adaptive Methods for Nonconvex Optimization,
+    Algorithm 2.
+
+    Args:
+        learning_rate: How long steps are. A float, 0 or more; a Keras schedule; or a callable.
+            Defaults to 0.01.
+        beta_1: How much of m a step keeps, from 0 to below 1. Defaults to 0.9.
+        beta_2: v moves by (1 − beta_2) · g² a step. From 0 to below 1. Defaults to 0.999.
+        epsilon: Added to √(v̂), against 0 / 0. A number, 0 or more. Defaults to 1e-3.
+        initial_accumulator_value: Where v starts. A number, 0 or more. Defaults to 1e-6.
+        **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
+    """
+
     def __init__(
         self,
         learning_rate=0.01,
