@@ -6,6 +6,20 @@ from functools import partial
 
 import keras
 
+# Arguments of Keras's base class, each with a value that is not its default.
+BASE_KEYWORDS = {
+    "weight_decay": 0.25,
+    "clipnorm": 1.5,
+    "global_clipnorm": 1.5,
+    "clipvalue": 1.5,
+    "use_ema": True,
+    "ema_momentum": 0.5,
+    "ema_overwrite_frequency": 3,
+    "loss_scale_factor": 8.0,
+    "gradient_accumulation_steps": 3,
+    "name": "mine",
+}
+
 
 def known(one):
     """The scope in which its class can be loaded; whether it is registered is another check."""

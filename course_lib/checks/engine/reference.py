@@ -10,6 +10,7 @@ import numpy as np
 
 from . import runs
 from .candidate import Candidate
+from .classes import BASE_KEYWORDS
 from .report import DoesNotApply
 from .runs import SHAPES, TWIN_STEPS, number, twin_gradients, twin_weights
 
@@ -42,9 +43,7 @@ def path_of_reference(candidate: Candidate) -> tuple[list, list, str, bool]:
     one = plain.make(**settings)
     how = {"shapes": SHAPES, "dtype": candidate.dtype}
     ours = runs.twin_run(one, **how, period=candidate.period)
-    config = one.get_config()
-    config.pop("learning_rate", None)  # Keras keeps it in float32, and hands it on as it is
-    exact = all(x == float(np.float32(x)) for x in config.values() if isinstance(x, float))
+    exact = all(x == float(np.float32(x)) for x in _numbers_of(one))
     if is_rule(reference):
         path = numpy_path(reference, _hyperparameters(reference, one))
         return ours.path, path, f"the NumPy rule{_named(reference)}", exact
@@ -120,6 +119,16 @@ def _hyperparameters(rule, one):
             elif config.get(name, getattr(one, name, None)) is not None:
                 given[name] = config.get(name, getattr(one, name, None))
     return given
+
+
+def _numbers_of(one):
+    """The hyper-parameters that are floats, without those that play no part in the step.
+
+    Keras keeps the learning rate in float32, and gives it to the step as it is.
+    """
+    without = {*BASE_KEYWORDS, "learning_rate"} - {"weight_decay"}
+    config = one.get_config()
+    return [x for name, x in config.items() if isinstance(x, float) and name not in without]
 
 
 def _optax_path(transformation):

@@ -11,24 +11,10 @@ import keras
 import numpy as np
 
 from ..engine.check import ANATOMY, SAVING, check
-from ..engine.classes import chain, is_kerass_own, known
+from ..engine.classes import BASE_KEYWORDS, chain, is_kerass_own, known
 from ..engine.report import CheckFailed, DoesNotApply
 from ..engine.runs import difference, number, state_of, variables_of
 from .network import network, train, trained
-
-# Arguments of Keras's base class, each with a value that is not its default.
-BASE_KEYWORDS = {
-    "weight_decay": 0.25,
-    "clipnorm": 1.5,
-    "global_clipnorm": 1.5,
-    "clipvalue": 1.5,
-    "use_ema": True,
-    "ema_momentum": 0.5,
-    "ema_overwrite_frequency": 3,
-    "loss_scale_factor": 8.0,
-    "gradient_accumulation_steps": 3,
-    "name": "mine",
-}
 
 
 @check(
