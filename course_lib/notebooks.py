@@ -108,11 +108,28 @@ def rerun(path):
     return after != before
 
 
-def with_stored_numbers(new, stored, rtol=0.0, atol=0.0):
-    """The new text with each number that lies within the tolerance of the stored one written as the stored one.
+def with_stored_numbers(new: str, stored: str, rtol: float = 0.0, atol: float = 0.0) -> str:
+    """The new text with each number within the tolerance written as the stored one.
 
-    Only decimal numbers (0.25, 1e-3) are given room; whole numbers and words stay as they are, and are then compared
-    to the letter.  Where the two texts hold different counts of numbers, the new one comes back unchanged.
+    Only decimal numbers (0.25, 1e-3) have a tolerance. Whole numbers and words stay as they are,
+    and are then compared to the letter. Blanks follow the numbers: NumPy pads the columns of an
+    array to the longest number, and breaks its rows elsewhere. So where nothing but the width of
+    blanks is left, the stored text is returned: runs of blanks, blanks beside brackets, and line
+    ends within an array.
+
+    Args:
+        new: What a cell printed.
+        stored: What it printed when the notebook was saved.
+        rtol: The tolerance relative to the stored number.
+        atol: The absolute tolerance.
+
+    Returns:
+        The new text, equal to `stored` if all differences lie within the tolerance. Where the two
+        texts hold different counts of numbers, it is `new`.
+
+    Example:
+        >>> with_stored_numbers("[0.1001 0.25  ]", "[0.1  0.25]", rtol=0.01)
+        '[0.1  0.25]'
     """
     news, storeds = NUMBER.findall(new), NUMBER.findall(stored)
     if len(news) != len(storeds):
@@ -123,7 +140,17 @@ def with_stored_numbers(new, stored, rtol=0.0, atol=0.0):
 
     pairs = zip(news, storeds, strict=True)
     chosen = iter([other if fits(one, other) else one for one, other in pairs])
-    return NUMBER.sub(lambda match: next(chosen), new)
+    text = NUMBER.sub(lambda match: next(chosen), new)
+    return stored if _without_widths(text) == _without_widths(stored) else text
+
+
+def _without_widths(text):
+    """The text with one blank for each run of blanks, and none beside brackets."""
+    text = re.sub(
+        r"\[[^\[\]]*\]", lambda row: " ".join(row[0].split()), text
+    )  # one row of an array
+    text = re.sub(r"[ \t]+", " ", text)
+    return re.sub(r"(?<=[\[(]) | (?=[\])])", "", text)
 
 
 def tolerance(tags):

@@ -156,8 +156,8 @@ class Candidate:
 
     def run(self, one: keras.Optimizer | None = None, **how: Any) -> Run:
         """Run it, or `one` that was made of it, on the standard variables: see `runs.run`."""
-        how = {"dtype": self.dtype, "period": self.period, **how}
-        return runs.run(one or self.make(), **how)
+        one = one or self.make()  # before anything else draws random numbers
+        return runs.run(one, **{"dtype": self.dtype, "period": self.period, **how})
 
     def twin(self, how: str = EAGER) -> Run:
         """Its twin run, eager, in a graph or under XLA; made once: see `runs.twin_run`."""
