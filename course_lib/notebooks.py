@@ -114,8 +114,8 @@ def with_stored_numbers(new: str, stored: str, rtol: float = 0.0, atol: float = 
     Only decimal numbers (0.25, 1e-3) have a tolerance. Whole numbers and words stay as they are,
     and are then compared to the letter. Blanks follow the numbers: NumPy pads the columns of an
     array to the longest number, and breaks its rows elsewhere. So where nothing but the width of
-    blanks is left, the stored text is returned: runs of blanks, blanks beside brackets, and line
-    ends within an array.
+    blanks is left, the stored text is returned: runs of blanks, blanks beside brackets and commas,
+    and line ends within an array.
 
     Args:
         new: What a cell printed.
@@ -145,12 +145,12 @@ def with_stored_numbers(new: str, stored: str, rtol: float = 0.0, atol: float = 
 
 
 def _without_widths(text):
-    """The text with one blank for each run of blanks, and none beside brackets."""
+    """The text with one blank for each run of blanks, and none beside brackets or before commas."""
     text = re.sub(
         r"\[[^\[\]]*\]", lambda row: " ".join(row[0].split()), text
     )  # one row of an array
     text = re.sub(r"[ \t]+", " ", text)
-    return re.sub(r"(?<=[\[(]) | (?=[\])])", "", text)
+    return re.sub(r"(?<=[\[(]) | (?=[\]),])", "", text)
 
 
 def tolerance(tags):

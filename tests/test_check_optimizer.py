@@ -145,7 +145,7 @@ BUILT_IN = {
     "LossScaleOptimizer": lambda: K.LossScaleOptimizer(K.Adam()),
     "MultiOptimizer": lambda: K.MultiOptimizer(K.OptimizerMap(K.Adam())),
 }
-# What Keras itself gets wrong, beside the two rows that concern every optimizer: seen in Keras 3.15.1.
+# What Keras itself gets wrong, beside the rows that concern every optimizer (Keras 3.15.1).
 OF_EVERY_ONE = {
     "a_schedule_counts_updates_under_accumulation",
     "an_exclusion_after_build_is_refused",
@@ -238,7 +238,7 @@ def test_what_a_class_of_keras_refuses_is_held_against_keras():
 
 @thorough  # notebook 18 shows it every day
 def test_build_in_schedule_free_assigns_with_every_batch_of_fit():
-    """The finding about Keras that changes most: under fit, ScheduleFreeAdamW forgets where it was."""
+    """The gravest finding about Keras: under fit, ScheduleFreeAdamW forgets where it was."""
     report = check_optimizer(K.ScheduleFreeAdamW, checks=["fit_equals_a_loop"])
     assert report.passed
     assert "what `build` assigns while `fit` traces" in report.of_keras["fit_equals_a_loop"]

@@ -1,4 +1,4 @@
-"""The checks pass for every rule of the course, and fail for every mistake that we could think of."""
+"""The checks pass for every rule of the course, and fail for every mistake that we thought of."""
 
 import ast
 import inspect
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 # ---- Every rule of the course passes ----
 
-# The whole proof costs seconds a rule. The notebooks ask it of ten rules, the thorough suite of all.
+# The whole proof costs seconds a rule. Notebooks ask it of ten rules, the thorough suite of all.
 EVERY_DAY = ("sgd",)
 whole_proof = pytest.mark.parametrize(
     "name", [n if n in EVERY_DAY else pytest.param(n, marks=pytest.mark.thorough) for n in RULES]
@@ -103,7 +103,7 @@ def rule_told_by(source, name):
     """The rule that a file of course_lib/optimizers with this source would tell."""
     module = ModuleType(f"mutant_{next(SERIAL)}")
     module.__package__ = "course_lib.optimizers"
-    # registered under a name of its own, or else Keras would load the mutant where it should load the rule
+    # under a name of its own, or else Keras would load the mutant where it should load the rule
     source = source.replace('serializable("course_lib")', f'serializable("{module.__name__}")')
     exec(compile(source, module.__name__, "exec"), vars(module))
     return replace(RULES[name], numpy=module, keras_class=getattr(module, RULES[name].name))
@@ -315,7 +315,7 @@ def mutants_of(name, telling):
 
 @cache
 def sample():
-    """{(rule, telling): mutants}: each replacement once, in some rule, and each telling of each rule.
+    """{(rule, telling): mutants}: each replacement once, and one mutant of each telling.
 
     A replacement is tried in the last rule that has a place for it, which is rarely the simplest.
     """
@@ -332,8 +332,9 @@ def sample():
     return chosen
 
 
-# The rule itself: beta_2 is 0 in Adafactor's first step, which forgets what r and c began with; one over a sign is the
-# sign (but for 0: then the row that no gradient touched, in test_optimizers.py, would not stay where it is).
+# The rule itself: beta_2 is 0 in Adafactor's first step, which forgets what r and c began with; one
+# over a sign is the sign (but for 0: then the row that no gradient touched, in test_optimizers.py,
+# would not stay where it is).
 NO_MISTAKE = [("adafactor", "ones_like"), ("lion", "learning_rate / ops.sign")]
 
 
@@ -578,7 +579,8 @@ def test_a_report_reads_as_a_table():
             "mine\n"
             "passed  holds          equal\n"
             "n/a     is silent      nothing to say\n"
-            "FAILED  does not hold  w is 3, expected 2. In a training run: it diverges. See notebook 04.\n"
+            "FAILED  does not hold  w is 3, expected 2. In a training run: it diverges. "
+            "See notebook 04.\n"
             "3 checks: 1 FAILED"
         )
     )

@@ -1,4 +1,4 @@
-"""What the course says of PyTorch's and optax's ways of writing a rule is what these libraries do."""
+"""What the course says of PyTorch's and optax's dialects is what these libraries do."""
 
 import json
 from importlib.util import find_spec
@@ -89,7 +89,7 @@ def test_every_rule_that_keras_has_has_its_dialect_and_settings_under_which_it_a
 
 
 def test_the_weights_of_a_comparison_have_more_rows_than_columns():
-    """Adafactor tells rows from columns, Muon's scale does: in a square matrix it would not show."""
+    """Adafactor and Muon tell rows from columns: in a square matrix it would not show."""
     w = path_in(RULES["muon"], SAME)[-1]
     other = Dialect("scale ← √(max(1, w.shape[0] / w.shape[1]))")
     turned = Dialect("scale ← √(max(1, w.shape[1] / w.shape[0]))")

@@ -15,8 +15,8 @@ from .properties.files import (
 from .properties.tellings import TELLINGS
 
 # In the order in which they are read; the first failure is usually the cause of the later ones.
-# The last three are checks of check_optimizer: a class that cannot be saved and loaded is no rule
-# of this course. Its other checks are asked too with `everything=True`.
+# The last three are checks of check_optimizer: a rule's class must be saved and loaded. All others
+# of check_optimizer run too with `everything=True`; they take ten times as long.
 RULE_CHECKS = (
     *TELLINGS,
     it_is_registered,
@@ -36,7 +36,7 @@ def check_rule(
     Args:
         rule: A Rule: one of RULES, or made of your own two tellings.
         checks: The names of the checks to run, of this function's and of `check_optimizer`'s.
-        everything: Whether to ask all checks of `check_optimizer` as well. That takes some twenty
+        everything: Whether to run all checks of `check_optimizer` as well. That takes some twenty
             seconds.
 
     Returns:

@@ -1,6 +1,6 @@
 """The optimizer under examination: made with any keyword, run, and compared with itself.
 
-How far rounding may drive two runs apart is measured and not guessed. The standard run is repeated
+How far rounding may separate two runs is measured and not guessed. The standard run is repeated
 with gradients that differ in their last bits; comparisons allow a hundred times what that changes.
 """
 

@@ -49,7 +49,7 @@ def examine(check: Callable[..., str], candidate: Candidate) -> str:
 
 
 def begin_replicas(candidate: Candidate) -> None:
-    """Start the process that is asked last; what is wrong with it is said when it is asked."""
+    """Start the process early, beside other checks; its errors are raised by its own check."""
     with contextlib.suppress(Exception):
         if keras.backend.backend() == "tensorflow":
             subprocess.begin(candidate, "replicas")

@@ -174,7 +174,7 @@ def excluded_variables_do_not_decay(candidate, standard):
     return "excluded: no decay; the others: as before"
 
 
-@check(otherwise="a script that excludes too late is never told", read=DECAY)
+@check(otherwise="a script that excludes too late gets no error", read=DECAY)
 def an_exclusion_after_build_is_refused(candidate, standard):
     """`exclude_from_weight_decay` says when it comes too late, as documented."""
     one = standard.optimizer
