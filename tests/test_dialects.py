@@ -1,10 +1,17 @@
-"""What the course says of PyTorch's and optax's ways of writing a rule is what these libraries do."""
+"""What the course says of PyTorch's and optax's dialects is what these libraries do."""
 
 import json
 from importlib.util import find_spec
 
 import course_lib  # noqa: F401
-from course_lib.checks.dialects import DIALECTS, SAME, Dialect, dialect, dialects_of
+from course_lib.checks.dialects import (
+    DIALECTS,
+    SAME,
+    Dialect,
+    dialect,
+    dialects_of,
+    path_in,
+)
 from course_lib.optimizers import RULES
 
 import numpy as np
@@ -12,7 +19,7 @@ import pytest
 import twins
 
 TOLERANCE = 1e-10  # float64 over 12 steps; they and we add up in another order
-ROOM = {
+TOLERANCES = {
     ("adafactor", "optax"): 1e-7,  # counts steps in float32
     ("muon", "optax"): 1e-6,  # adds 1e-8 to the norm that it divides by, and we 1e-7
     ("muon", "PyTorch"): 2e-2,  # orthogonalizes in bfloat16, which has 8 bits
@@ -22,7 +29,7 @@ KEPT = json.loads(twins.FILE.read_text())
 TOLD = [(name, library) for library in LIBRARIES for name in KEPT[library]["paths"]]
 
 
-def assert_agrees(name, spoken, path, room=TOLERANCE):
+def assert_agrees(name, spoken, path, tolerance=TOLERANCE):
     rule = RULES[name]
     w, gradients = twins.start_and_gradients()
     state = {**rule.init(w, **rule.settings), **spoken.start}
@@ -30,13 +37,13 @@ def assert_agrees(name, spoken, path, room=TOLERANCE):
         w, state = spoken.step(rule, w, g, state, **rule.all_settings)
         if step in twins.KEPT:
             theirs = path[twins.KEPT.index(step)]
-            np.testing.assert_allclose(w, theirs, rtol=room, atol=room)
+            np.testing.assert_allclose(w, theirs, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("name, library", TOLD)
 def test_the_dialect_takes_the_path_that_the_library_took(name, library):
-    room = ROOM.get((name, library), TOLERANCE)
-    assert_agrees(name, dialect(name, library), KEPT[library]["paths"][name], room)
+    tolerance = TOLERANCES.get((name, library), TOLERANCE)
+    assert_agrees(name, dialect(name, library), KEPT[library]["paths"][name], tolerance)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -63,12 +70,32 @@ THE_SAME_PATH = {"momentum", "nesterov"}
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_line_that_is_written_otherwise_ends_elsewhere(name):
-    for library, (lines, apart) in dialects_of(name).items():
+    for library, (lines, distance) in dialects_of(name).items():
         differs = bool(lines) or bool(dialect(name, library).start)
         if name in THE_SAME_PATH:
-            assert apart < 1e-12, library
+            assert distance < 1e-12, library
         else:
-            assert (apart > 1e-4) == differs, (library, apart)
+            assert (distance > 1e-4) == differs, (library, distance)
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if RULES[name].builtin])
+def test_every_rule_that_keras_has_has_its_dialect_and_settings_under_which_it_agrees(name):
+    spoken = DIALECTS[name]["Keras"]
+    assert dialect(name, "Keras") is spoken
+    if not spoken.lines:
+        assert spoken == SAME
+    elif spoken.agree_when is not None:  # check_rule proves that they agree; here: that they matter
+        assert set(spoken.agree_when) <= set(RULES[name].hyperparameters)
+
+
+def test_the_weights_of_a_comparison_have_more_rows_than_columns():
+    """Adafactor and Muon tell rows from columns: in a square matrix it would not show."""
+    w = path_in(RULES["muon"], SAME)[-1]
+    other = Dialect("scale ← √(max(1, w.shape[0] / w.shape[1]))")
+    turned = Dialect("scale ← √(max(1, w.shape[1] / w.shape[0]))")
+    assert w.shape == (4, 3)
+    ends = [path_in(RULES["muon"], spoken)[-1] for spoken in (other, turned)]
+    assert np.abs(ends[0] - ends[1]).max() > 1e-3
 
 
 def test_another_dialect_is_caught():

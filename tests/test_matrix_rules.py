@@ -199,7 +199,7 @@ def test_a_schedule_is_followed_as_by_kerass_muon_in_float32():
 
 
 def test_kerass_muon_refuses_float64():
-    # the day this fails, take the NB in muon.py away, and _builtin_path of checks/rules.py
+    # the day this fails, take the NB in muon.py away, and _builtin_path of checks/properties/tellings.py
     w = keras.Variable(np.ones((2, 3)), dtype="float64")
     with pytest.raises(tf.errors.InvalidArgumentError, match="expected to be a double tensor"):
         keras.optimizers.Muon().apply([tf.ones((2, 3), tf.float64)], [w])

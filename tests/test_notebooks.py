@@ -12,6 +12,7 @@ from course_lib import authoring as notebooks
 from course_lib.exercises import EXERCISES
 
 import nbformat
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -284,6 +285,23 @@ def test_numbers_within_the_tolerance_are_taken_for_the_stored_ones():
     assert same("nan", "0.5", rtol=1.0) == "nan"
     assert same("v1.25x", "v1.26x", rtol=1.0) == "v1.25x"  # a word with digits in it
     assert same("0.01", "0.02", atol=0.011) == "0.02"
+
+
+def test_arrays_within_the_tolerance_may_be_wider_and_break_elsewhere():
+    same = notebooks.with_stored_numbers
+    one, other = np.array([0.1000001, 0.25]), np.array([0.1, 0.25])
+    assert same(str(one), str(other), rtol=1e-3) == str(other)
+    assert same(repr(one), repr(other), rtol=1e-3) == repr(other)
+    column = np.array([[0.1000001], [12.5]]), np.array([[0.1], [12.5]])
+    assert same(str(column[0]), str(column[1]), rtol=1e-3) == str(column[1])
+    long = np.full(20, 0.5), np.full(20, 0.5)
+    long[0][3] = 0.50000001
+    assert str(long[0]).count("\n") != str(long[1]).count("\n")
+    assert same(str(long[0]), str(long[1]), rtol=1e-3) == str(long[1])
+    # what is not blank is compared to the letter, and a line is a line
+    assert same("[0.2  0.25]", "[0.1 0.25]", rtol=1e-3) == "[0.2  0.25]"
+    assert same("loss  0.1", "lost 0.1", rtol=1e-3) == "loss  0.1"
+    assert same("a 0.1\nb", "a 0.1 b", rtol=1e-3) == "a 0.1\nb"
 
 
 def test_a_tolerance_is_read_from_tags():

@@ -1,8 +1,8 @@
-"""What must hold for every rule and every optimizer, and the checkers of the exercises: CI runs it on ours, readers on theirs."""
+"""What must hold for every rule and for every Keras optimizer: check ours, and check yours."""
 
-from .optimizers import OPTIMIZER_CHECKS, check_optimizer, parametrize_with_checks
-from .report import CheckFailed, DoesNotApply, KerasFault, Report
-from .rules import RULE_CHECKS, check_rule
+from .check_optimizer import OPTIMIZER_CHECKS, check_optimizer, parametrize_with_checks
+from .check_rule import RULE_CHECKS, check_rule
+from .engine.report import CheckFailed, DoesNotApply, KerasFault, Report
 
 __all__ = [
     "OPTIMIZER_CHECKS",

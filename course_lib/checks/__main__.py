@@ -12,7 +12,8 @@ import os
 import sys
 import threading
 
-import course_lib.quiet  # noqa: F401
+import course_lib  # noqa: F401
+from course_lib.arguments import unknown
 
 TIME = 900  # seconds for everything; what C never returns from ends here
 
@@ -20,27 +21,27 @@ TIME = 900  # seconds for everything; what C never returns from ends here
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m course_lib.checks",
-        description="Is this Keras optimizer right? Exit status 0: yes, 1: no, 2: it cannot be asked.",
+        description="Is this Keras optimizer right? Exit status 0: yes, 1: no, 2: bad input.",
     )
     parser.add_argument(
         "optimizer",
         metavar="path/to/file.py:ClassName",
-        help="a class that can be made without arguments, or a function that makes one; also package.module:ClassName",
+        help="a class that can be made without arguments, or a function that makes one; "
+        "also package.module:ClassName",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--reference",
         metavar="RULE",
-        help="what it should equal: the name of a rule of this course (adam), or another file.py:name",
+        help="what it should equal: the name of a rule of this course (adam), or file.py:name",
     )
     options = parser.parse_args(arguments)
 
-    with contextlib.redirect_stdout(
-        sys.stderr
-    ):  # what the file prints does not belong into the report
+    # what the file prints does not belong into the report
+    with contextlib.redirect_stdout(sys.stderr):
         optimizer = _found(options.optimizer)
         reference = _reference(options.reference)
-        from .optimizers import check_optimizer
+        from .check_optimizer import check_optimizer
 
         watch = threading.Timer(TIME, _give_up)
         watch.daemon = True
@@ -57,14 +58,14 @@ def main(arguments=None):
 
 
 def _found(where):
-    """What stands at file.py:name or module:name; exit status 2 with one line if there is nothing."""
+    """What stands at file.py:name or module:name; exit status 2 if there is nothing."""
     place, colon, name = where.rpartition(":")
     if not colon or not place or not name:
         _refuse(f"write path/to/file.py:ClassName. Received: {where}")
     is_file = place.endswith(".py") or os.sep in place
     if is_file and not os.path.isfile(place):
         _refuse(f"no such file: {place}")
-    from .elsewhere import load_file
+    from .engine.subprocess import load_file
 
     try:
         if is_file:
@@ -78,8 +79,8 @@ def _found(where):
     except BaseException as error:  # also SystemExit: a file that ends the program is no answer
         if not is_file and isinstance(error, ModuleNotFoundError) and place.startswith(error.name):
             _refuse(f"no such file or module: {place}")
-        said = (str(error).strip().splitlines() or [""])[0]
-        _refuse(f"{place} fails at import: {type(error).__name__}: {said}")
+        message = (str(error).strip().splitlines() or [""])[0]
+        _refuse(f"{place} fails at import: {type(error).__name__}: {message}")
     if not hasattr(module, name):
         there = ", ".join(n for n in vars(module) if inspect.isclass(vars(module)[n])) or "none"
         _refuse(f"no {name} in {place}; its classes: {there}")
@@ -95,7 +96,7 @@ def _reference(name):
         return RULES[name]
     if ":" in name:
         return _found(name)
-    _refuse(f"no rule is named {name}; there are: {', '.join(RULES)}")
+    _refuse(unknown("rule", name, RULES))
 
 
 def _must_make_an_optimizer(thing, where):

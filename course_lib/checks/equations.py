@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -32,10 +34,21 @@ FUNCTIONS = {
 }
 
 
-def lines_of(text):
-    """The lines of an equation, (letter, expression) each, in the order in which they are written.
+def lines_of(text: str) -> list[tuple[str, str]]:
+    """The lines of an equation, in the order in which they are written.
 
-    Raises ValueError where there is no ← line at all.
+    Args:
+        text: A docstring. Lines with one ← are the equation, all others are prose.
+
+    Returns:
+        `(letter, expression)` each, as Python.
+
+    Raises:
+        ValueError: If no line has a ←.
+
+    Example:
+        >>> lines_of("s ← s + g²")
+        [('s', 's + g**2')]
     """
     text = unicodedata.normalize("NFD", text)  # ŝ is one character or two: make it two
     found = [line.split("←") for line in text.splitlines() if line.count("←") == 1]
@@ -46,10 +59,24 @@ def lines_of(text):
     return [(_translated(letter), _translated(expression)) for letter, expression in found]
 
 
-def execute(lines, functions=None, **quantities):
-    """Every quantity after the lines have run, one under the other, each with the values of the moment.
+def execute(
+    lines: list[tuple[str, str]],
+    functions: Mapping[str, Callable] | None = None,
+    **quantities: Any,
+) -> dict[str, Any]:
+    """Run the lines one after the other, each with the values of the moment.
 
-    functions    what the lines may call besides FUNCTIONS, by name
+    Args:
+        lines: What `lines_of` returned.
+        functions: What the lines may call besides FUNCTIONS, by name.
+        **quantities: The values before the first line.
+
+    Returns:
+        Every quantity after the last line.
+
+    Example:
+        >>> execute(lines_of("w ← w − g"), w=1.0, g=0.25)
+        {'w': 0.75, 'g': 0.25}
     """
     values = dict(quantities)
     known = {"__builtins__": {}, **FUNCTIONS, **(functions or {})}
@@ -58,16 +85,24 @@ def execute(lines, functions=None, **quantities):
     return values
 
 
-def in_dialect(lines, dialect):
-    """The same lines, but for those letters that the dialect writes differently; lines for letters that the equation does
-    not have run before the dialect's next one."""
+def in_dialect(lines: list[tuple[str, str]], dialect: str) -> list[tuple[str, str]]:
+    """The same lines, but for those that a dialect writes differently.
+
+    Args:
+        lines: What `lines_of` returned.
+        dialect: Lines of an equation, or "". A line for a letter that the equation does not have
+            runs before the dialect's next line.
+
+    Returns:
+        The lines of the dialect.
+    """
     letters = {letter for letter, _ in lines}
     spoken, before = {}, []
     for letter, expression in lines_of(dialect) if dialect else []:
         before.append((letter, expression))
         if letter in letters:
             spoken[letter], before = before, []
-    return [said for line in lines for said in spoken.get(line[0], [line])]
+    return [one for line in lines for one in spoken.get(line[0], [line])]
 
 
 def _translated(text):

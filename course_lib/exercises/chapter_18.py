@@ -98,7 +98,8 @@ def _holds(cls, checks, **how):
 
 def _known_path(cls):
     """The name of a rule of the course, or of Keras's, whose path this is; or None."""
-    from course_lib.checks.candidate import Candidate, apart
+    from course_lib.checks.engine.candidate import Candidate
+    from course_lib.checks.engine.runs import difference
     from course_lib.optimizers import RULES
 
     import keras
@@ -112,13 +113,13 @@ def _known_path(cls):
         names = inspect.signature(make).parameters
         same = {name: value for name, value in numbers.items() if name in names}
         for given in ({}, same):
-            if apart(path, _path(make(**{**given, "learning_rate": rate}))) < 1e-6:
+            if difference(path, _path(make(**{**given, "learning_rate": rate}))) < 1e-6:
                 return make.__name__
     return None
 
 
 def _path(optimizer):
-    from course_lib.checks.candidate import run
+    from course_lib.checks.engine.runs import run
 
     return run(optimizer, shapes=((3,), (2, 3))).path
 

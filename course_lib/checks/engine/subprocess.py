@@ -1,7 +1,8 @@
 """The same run in a process of its own: on two logical CPUs, or on another backend.
 
-Both are chosen once, before TensorFlow or Keras start, so a new process is needed; it is given a time limit.  The optimizer
-travels by name (a module, or the file that it stands in), or, if it was defined in a notebook, by its source.
+Both are chosen once, before TensorFlow or Keras start, so a new process is needed. It has a time
+limit. The optimizer travels by name (a module, or the file that it stands in). If it was defined in
+a notebook, it travels by its source.
 """
 
 import base64
@@ -20,8 +21,9 @@ from pathlib import Path
 
 import keras
 
-from .candidate import SHAPES, STEPS, Candidate, gradient, loss_scale, number, variables_of
+from .candidate import Candidate
 from .report import CheckFailed, DoesNotApply
+from .runs import SHAPES, STEPS, gradient, loss_scale, number, variables_of
 
 LIMIT = 120.0  # seconds
 ANSWER = "the answer of another process: "
@@ -53,8 +55,8 @@ def other_backends():
 
 
 def begin(candidate, where):
-    """Start the run; `ask` waits for it.  Started early, it runs beside the other checks."""
-    started = candidate.__dict__.setdefault("started", {})
+    """Start the run; `ask` waits for it. Started early, it runs beside the other checks."""
+    started = candidate.once("processes", dict)
     if where not in started:
         order = {
             "where": where,
@@ -66,7 +68,7 @@ def begin(candidate, where):
         out, err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115  (`end` closes them)
         backend = "tensorflow" if where == "replicas" else where
         process = subprocess.Popen(
-            [sys.executable, "-m", "course_lib.checks.elsewhere"],
+            [sys.executable, "-m", "course_lib.checks.engine.subprocess"],
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=err,
@@ -86,7 +88,15 @@ def begin(candidate, where):
 
 
 def ask(candidate, where):
-    """The answer: a dict with the path.  CheckFailed if the run fails there, DoesNotApply if it cannot be run there."""
+    """The answer of the process.
+
+    Returns:
+        A dict with the path.
+
+    Raises:
+        CheckFailed: If the run fails there.
+        DoesNotApply: If it cannot be run there.
+    """
     process, out, err = begin(candidate, where)
     try:
         process.wait(LIMIT)
@@ -96,13 +106,12 @@ def ask(candidate, where):
         raise CheckFailed(
             f"after {LIMIT:.0f} seconds a run of {STEPS} steps ({where}) had not come to an end",
             "a few seconds",
-            "training hangs on more than one device",
-            "notebook 04, the anatomy of a Keras optimizer",
         ) from None
-    out.seek(0), err.seek(0)
+    out.seek(0)
+    err.seek(0)
     lines = [line for line in out if line.startswith(ANSWER)]
     if not lines:
-        last = err.read().strip().splitlines()[-1:] or ["it said nothing"]
+        last = err.read().strip().splitlines()[-1:] or ["no message"]
         raise RuntimeError(f"the process for {where} ended with {process.returncode}: {last[0]}")
     answer = json.loads(lines[-1].removeprefix(ANSWER))
     if "missing" in answer:
@@ -113,19 +122,18 @@ def ask(candidate, where):
         raise CheckFailed(
             f"the run ({where}) raised {answer['error']}",
             "the same path as here",
-            "training breaks as soon as it is moved",
-            "notebook 04, the anatomy of a Keras optimizer",
         )
     return answer
 
 
 def end(candidate):
     """Stop what was begun and never asked for."""
-    for process, out, err in candidate.__dict__.pop("started", {}).values():
+    for process, out, err in candidate.kept.pop("processes", {}).values():
         if process.poll() is None:
             process.kill()
             process.wait()
-        out.close(), err.close()
+        out.close()
+        err.close()
 
 
 # ---- How an optimizer travels ----
@@ -163,7 +171,7 @@ def _has_a_name(thing):
 
 
 def _source(cls):
-    """The source of a class that was defined in a notebook or a function, and what it uses by name."""
+    """The source of a class that was defined in a notebook, and what it uses by name."""
     try:
         source = textwrap.dedent(inspect.getsource(cls))
     except (OSError, TypeError):
@@ -235,7 +243,8 @@ def _main():
                 answer = _on_two_replicas(candidate, order["dtype"])
             else:
                 candidate.__dict__.update(dtype=order["dtype"])
-                answer = {"path": [[w.tolist() for w in ws] for ws in candidate.run().path]}
+                path = candidate.run().path
+                answer = {"path": [[w.tolist() for w in ws] for ws in path]}
         except NotImplementedError as refusal:
             answer = {"refused": str(refusal)}
         except Exception as error:
@@ -244,7 +253,7 @@ def _main():
 
 
 def _on_two_replicas(candidate, dtype):
-    """The standard run, with a quarter of each gradient on one replica and the rest on the other."""
+    """The standard run, with a quarter of each gradient on one replica, the rest on the other."""
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]

@@ -1,0 +1,1 @@
+"""The one engine of all checks: what runs an optimizer, compares two paths, and reports."""

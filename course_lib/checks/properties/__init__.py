@@ -1,0 +1,1 @@
+"""The properties that every sound optimizer has, one small check each."""
