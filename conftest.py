@@ -10,13 +10,39 @@ What a worker has loaded when it begins stays loaded, so the garbage collector n
 
 import gc
 import os
+from importlib.metadata import EntryPoint
 
+from course_lib.authoring import forked_kernels
 from course_lib.notebooks import tolerance, with_stored_numbers
 
+import nbval.kernel
+from jupyter_client.provisioning import KernelProvisionerFactory
+from nbval.kernel import NbvalKernelspecManager
 from nbval.plugin import IPyNbCell
 
 for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(name, "1")
+
+
+FORKED = EntryPoint("forked", "course_lib.authoring.forked_kernels:ForkedProvisioner", "")
+KernelProvisionerFactory.provisioners["forked"] = FORKED
+
+
+class KernelSpecs(NbvalKernelspecManager):
+    """nbval's kernel specifications; its kernels are forked from one that has loaded Keras."""
+
+    def get_kernel_spec(self, kernel_name):
+        spec = super().get_kernel_spec(kernel_name)
+        spec.metadata = {"kernel_provisioner": {"provisioner_name": "forked"}}
+        return spec
+
+
+def pytest_configure(config):
+    nbval.kernel.NbvalKernelspecManager = KernelSpecs
+    if not hasattr(config, "workerinput"):  # the workers are this process's children
+        server = forked_kernels.serving()
+        server.__enter__()
+        config.add_cleanup(lambda: server.__exit__(None, None, None))
 
 
 def pytest_collection_finish():
