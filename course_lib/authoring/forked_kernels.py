@@ -38,7 +38,8 @@ FREE = ("COURSE_", "JPY_", "PYTEST_", "PYTHONPATH", "TF_CONFIG", "MPLBACKEND", "
 @contextlib.contextmanager
 def serving():
     """Keep a server as long as the block runs: for this process and those that it starts."""
-    if sys.platform != "linux":  # elsewhere system libraries do not bear a fork without an exec
+    # Elsewhere than on Linux, system libraries do not bear a fork without an exec.
+    if sys.platform != "linux" or ADDRESS in os.environ:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="forks-") as folder:
@@ -185,6 +186,7 @@ def serve(descriptor):
                 break
             if listener in events:
                 link, _ = listener.accept()
+                descriptors, pid = [], -1
                 with contextlib.suppress(OSError, EOFError, ValueError):
                     order, descriptors = _received(link)
                     if ready is None:
@@ -193,12 +195,14 @@ def serve(descriptor):
                         pid = os.fork()
                         if not pid:
                             break
-                        children[pid] = link
-                        for each in descriptors:
-                            os.close(each)
-                        continue
-                    link.sendall(struct.pack("i", 0))
-                link.close()
+                    else:
+                        link.sendall(struct.pack("i", 0))
+                for each in descriptors:
+                    os.close(each)
+                if pid > 0:
+                    children[pid] = link
+                else:
+                    link.close()
     if 0 in events:
         for pid in children:
             with contextlib.suppress(OSError):
