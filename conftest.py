@@ -28,7 +28,27 @@ for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREAD
     os.environ.setdefault(name, "1")
 
 # Two workers end together if the longest begin first.
-LONGEST = ()
+LONGEST = (
+    "tests/test_check_optimizer",
+    "tests/test_checks",
+    "notebooks/18",
+    "tests/test_averaging",
+    "tests/test_distribute",
+    "tests/test_optimizers",
+    "tests/test_two_gradients",
+    "tests/test_soft_batch",
+    "tests/test_saving",
+    "tests/test_exercises",
+    "tests/test_sweeps",
+    "notebooks/17",
+    "notebooks/12",
+    "notebooks/05",
+    "notebooks/13",
+    "notebooks/01",
+    "notebooks/15",
+    "notebooks/11",
+    "notebooks/06",
+)
 
 
 def pytest_addoption(parser):

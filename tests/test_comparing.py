@@ -60,7 +60,10 @@ def test_any_other_line_stays(text):
 
 def test_a_widget_is_left_out_and_what_stands_beside_it_stays():
     shown = nbformat.v4.new_output("display_data", {"text/plain": "IntSlider(value=3)"})
-    assert comparable([widget("IntSlider(value=3)"), shown, stream("3\n")]) == [shown, stream("3\n")]
+    assert comparable([widget("IntSlider(value=3)"), shown, stream("3\n")]) == [
+        shown,
+        stream("3\n"),
+    ]
 
 
 def test_what_is_left_out_is_left_in_the_notebook():

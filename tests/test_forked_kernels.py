@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 
-from course_lib.authoring import forked_kernels
+from course_lib.authoring import fork_server, forked_kernels
 from course_lib.authoring.forked_kernels import ADDRESS, Popen, task_of
 
 import nbval.kernel
@@ -162,7 +162,8 @@ def test_without_a_server_a_new_process_is_started(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [["ls"], [sys.executable], [sys.executable, "-i"], "python -c 1", [sys.executable, "-"]]
+    "command",
+    [["ls"], [sys.executable], [sys.executable, "-i"], "python -c 1", [sys.executable, "-"]],
 )
 def test_what_is_no_call_of_this_python_is_left_to_subprocess(command):
     assert task_of(command) is None
@@ -215,9 +216,11 @@ def test_a_kernel_has_keras_and_no_word_of_tensorflows(kernel):
 
 
 def test_figures_are_drawn_into_the_page(kernel):
-    code = "import matplotlib, matplotlib.pyplot as plt; plt.figure(); print(matplotlib.get_backend())"
+    code = (
+        "import matplotlib, matplotlib.pyplot as plt; plt.figure(); print(matplotlib.get_backend())"
+    )
     shown = answer(kernel, code)
-    assert shown.strip() in ("inline", forked_kernels.INLINE)
+    assert shown.strip() in ("inline", fork_server.INLINE)
 
 
 def test_a_kernel_is_interrupted_and_lives_on(kernel):
