@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 
 import course_lib
+from course_lib.authoring.forked_kernels import Popen
+from course_lib.averaging import Averaging, Lookahead, at_average
 from course_lib.optimizers import RULES
 from course_lib.two_gradients import EXTRAGRADIENT, HEUN, SAM, TwoGradientModel
 from course_lib.wrappers import Averaging, FireAtEpochEnd, Lookahead, SoftBatch, at_average
@@ -24,6 +26,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from depth import mostly_thorough
 from keras import layers, ops
 
 K = keras.optimizers
@@ -369,6 +372,22 @@ ASKED = [
 ]
 
 
+# What is asked in every run, and answered by one process; the rest is thorough, and another's.
+DAILY = {
+    "soft batch, with a remainder in the buffer",
+    "lookahead, constrained",
+    "heun of an embedding",
+    *(name for name in HANDS if not name.startswith("soft batch of ")),
+    *(f"soft batch of {name}" for name in ("sgd", "adam", "schedule_free", "adafactor", "muon")),
+    "overflow",
+    "overflow_of_two_gradients",
+    "a_rest_that_does_not_divide",
+    "a_loop_of_your_own",
+    "refusals",
+}
+QUESTIONS = [*FITS, *HANDS, *(ask.__name__ for ask in ASKED)]
+
+
 # ---- The processes ----
 
 
@@ -386,7 +405,7 @@ def answer(name, make):
     print(json.dumps([name, said]), flush=True)
 
 
-def on_two_replicas():
+def on_two_replicas(names):
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -397,12 +416,14 @@ def on_two_replicas():
             model = run()
         return apart(one, collect(model))
 
-    for name, run in FITS.items():
-        answer(name, lambda run=run: compared(run, collect))
-    for name, run in HANDS.items():
-        answer(name, lambda run=run: compared(run, list))
-    for ask in ASKED:
-        answer(ask.__name__, lambda ask=ask: ask(two))
+    asked = {ask.__name__: ask for ask in ASKED}
+    for name in names:
+        if name in asked:
+            answer(name, lambda name=name: asked[name](two))
+        elif name in FITS:
+            answer(name, lambda name=name: compared(FITS[name], collect))
+        else:
+            answer(name, lambda name=name: compared(HANDS[name], list))
 
 
 def collect(seen):
@@ -452,13 +473,13 @@ def free_ports(number):
         return [each.getsockname()[1] for each in sockets]
 
 
-def begin(role, folder, **environment):
+def begin(role, folder, *names, **environment):
     """This file as a process of its own, that writes into the folder."""
     environment = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""} | environment
     path = os.pathsep.join([str(Path(course_lib.__file__).parents[1]), *filter(None, sys.path)])
     with open(folder / "said", "w") as said, open(folder / "errors", "w") as errors:
-        return subprocess.Popen(
-            [sys.executable, __file__, role],
+        return Popen(
+            [sys.executable, __file__, role, *names],
             stdout=said,
             stderr=errors,
             env=os.environ | {"PYTHONPATH": path} | environment,
@@ -487,10 +508,23 @@ def answers_of(processes):
 # ---- The tests ----
 
 
+class Answers(dict):
+    """What came out on two replicas, by name; a process is begun when it is asked for the first time."""
+
+    def __init__(self, make_folder):
+        self.make_folder = make_folder
+
+    def __missing__(self, name):
+        names = [each for each in QUESTIONS if (each in DAILY) == (name in DAILY)]
+        folder = self.make_folder("two")
+        self.update(answers_of([(begin("replicas", folder, *names), folder)])[0])
+        assert set(names) <= set(self)
+        return self[name]
+
+
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("two")
-    return answers_of([(begin("replicas", folder), folder)])[0]
+    return Answers(tmp_path_factory.mktemp)
 
 
 def value(answers, name):
@@ -498,11 +532,12 @@ def value(answers, name):
     return answers[name]["value"]
 
 
-@pytest.mark.parametrize("name", [*FITS, *HANDS])
+@pytest.mark.parametrize("name", mostly_thorough([*FITS, *HANDS], DAILY & {*FITS, *HANDS}))
 def test_two_replicas_are_one_device(name, two):
     assert value(two, name) < EXACT
 
 
+@pytest.mark.thorough
 def test_a_run_saved_between_two_updates_goes_on_on_as_many_devices_as_there_are(two):
     for waiting, distance in value(two, "saved_between_two_updates").values():
         assert waiting == 1 and distance < EXACT
@@ -526,6 +561,7 @@ def test_two_gradients_see_an_overflow_on_any_replica(two):
     assert moved == 0 and scale == 8.0
 
 
+@pytest.mark.thorough
 def test_keras_clips_the_share_of_each_replica_and_a_soft_batch_does_as_its_optimizer(two):
     soft_and_plain, plain_and_one_device = value(two, "clipped")
     assert soft_and_plain < EXACT and plain_and_one_device > WRONG
@@ -541,6 +577,7 @@ def test_in_a_loop_of_your_own_the_loss_is_divided_by_the_whole_batch(two):
     assert twice < EXACT and right < EXACT
 
 
+@pytest.mark.thorough
 def test_half_precision_trains(two):
     soft, heun, moved, scales = value(two, "half_precision")
     assert moved > 0.1 and len(set(scales)) == 1
@@ -646,4 +683,8 @@ def test_on_jax_two_devices_are_one(name, jax_devices):
 
 if __name__ == "__main__":
     float64()
-    {"replicas": on_two_replicas, "worker": as_a_worker, "jax": on_jax}[sys.argv[1]]()
+    role, *names = sys.argv[1:]
+    if role == "replicas":
+        on_two_replicas(names)
+    else:
+        {"worker": as_a_worker, "jax": on_jax}[role]()

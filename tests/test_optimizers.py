@@ -12,19 +12,23 @@ from functools import cache, partial
 from types import SimpleNamespace
 
 import course_lib  # noqa: F401
-from course_lib import optimizers
+from course_lib.authoring.forked_kernels import Popen
 from course_lib.optimizers import RULES, Rule, check_hyperparameters, side_by_side
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from depth import mostly_thorough
 
 EXACT = 1e-12  # float64: two right tellings part by rounding alone, some 1e-16 a step
 every_rule = pytest.mark.parametrize("name", RULES)
 every_rule_with_a_twin = pytest.mark.parametrize(
     "name", [name for name, rule in RULES.items() if rule.builtin]
 )
+# Each of another kind; all the others are thorough where a test takes long.
+DAILY = ("sgd", "adam", "schedule_free", "adafactor", "muon")
+every_rule_thoroughly = pytest.mark.parametrize("name", mostly_thorough(RULES, DAILY))
 every_rule_that_can_agree = pytest.mark.parametrize(
     "name", [name for name, rule in RULES.items() if rule.builtin and rule.agree_when is not None]
 )
@@ -191,7 +195,13 @@ def plain_path(name):
 
 
 @pytest.mark.parametrize("keyword", KEYWORDS, ids=lambda keyword: next(iter(keyword)))
-@every_rule_that_can_agree
+@pytest.mark.parametrize(
+    "name",
+    mostly_thorough(
+        [name for name, rule in RULES.items() if rule.builtin and rule.agree_when is not None],
+        ("momentum", "adam", "adafactor", "lamb"),
+    ),
+)
 def test_every_keyword_of_keras_does_what_it_does_to_the_builtin_twin(name, keyword, float64):
     if name == "muon" and "learning_rate" in keyword:
         pytest.skip("Keras's Muon mixes a schedule's float32 with float64: test_matrix_rules.py")
@@ -242,8 +252,13 @@ def after_three_epochs(rule, shape=(3,)):
     return w
 
 
-@pytest.mark.parametrize("mode", ["eager", "graph", "jit"])
-@every_rule
+@pytest.mark.parametrize(
+    "name, mode",
+    mostly_thorough(
+        [(name, mode) for name in RULES for mode in ("eager", "graph", "jit")],
+        [(name, "eager") for name in RULES] + [(n, m) for n in DAILY for m in ("graph", "jit")],
+    ),
+)
 def test_fit_goes_where_the_numpy_rule_goes(name, mode, float64):
     rule = RULES[name]
     layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
@@ -289,9 +304,10 @@ ON_TWO_REPLICAS = """
 def on_two_replicas():
     command = [sys.executable, "-c", textwrap.dedent(ON_TWO_REPLICAS)]
     command.append(json.dumps([X.tolist(), Y.tolist()]))
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    rows = map(json.loads, done.stdout.splitlines())
+    process = Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    out, errors = process.communicate()
+    assert process.returncode == 0, errors
+    rows = map(json.loads, out.splitlines())
     return {name: (replicas, w) for name, replicas, w in rows}
 
 
@@ -332,7 +348,7 @@ def test_a_sparse_gradient_steps_as_the_dense_one_with_repeated_rows_summed(name
     np.testing.assert_allclose(ends[0][2], w, rtol=EXACT)
 
 
-@every_rule
+@every_rule_thoroughly
 def test_an_embedding_with_repeated_ids_trains_as_the_numpy_rule_says(name, float64):
     rule = RULES[name]
     ids, start = np.array([[1, 1, 2]]), np.arange(8.0).reshape(4, 2) / 8
