@@ -109,12 +109,11 @@ def _faults_of(module, name, thing, owner):
                 if parameter.annotation is inspect.Parameter.empty:
                     yield f"`{parameter.name}` has no type"
         returns = inspect.signature(function).return_annotation
-        if not inspect.isclass(thing):
-            if returns is inspect.Signature.empty:
-                yield "what it returns has no type"
-            elif parameters and returns not in (None, "None") and not _is_a_check(module, parameters):
-                if not {"Returns", "Yields"} & {*sections}:
-                    yield "Returns is missing"
+        if returns is inspect.Signature.empty and not inspect.isclass(thing):
+            yield "what it returns has no type"
+        says = bool({"Returns", "Yields"} & {*sections}) or _is_a_check(module, parameters)
+        if parameters and not says and returns not in (None, "None", inspect.Signature.empty):
+            yield "Returns is missing"
     for function in _own_functions(thing):
         for error in sorted(raised(function)):
             if not _is_named(error, sections.get("Raises", {})):

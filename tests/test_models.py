@@ -61,6 +61,13 @@ def test_a_function_that_hands_back_no_model_is_refused():
         fresh(list, 0)
 
 
+@pytest.mark.parametrize("seed", [-1, 0.5, None, "0", True])
+def test_a_seed_that_is_no_whole_number_is_refused_by_name(seed):
+    with pytest.raises(ValueError, match="`seed` must be a whole number, 0 or more"):
+        fresh(build, seed)
+    assert fingerprint(fresh(build, np.int64(7))) == fingerprint(fresh(build, 7))
+
+
 # ---- fingerprint ----
 
 

@@ -9,7 +9,6 @@ import types
 from pathlib import Path
 
 import public
-
 import pytest
 
 MODULES = list(public.modules())
@@ -129,7 +128,10 @@ PLANTED = {  # what is changed in it, and the one fault that is then found
     "start: int": ("start", "Child: `start` has no type"),
     "**more: int) -> float": ("**more: int)", "what it returns has no type"),
     "    Returns:\n        The product.\n": ("", "Returns is missing"),
-    "        OSError: If": ("        KeyError: If", "FileNotFoundError is raised and not described"),
+    "        OSError: If": (
+        "        KeyError: If",
+        "FileNotFoundError is raised and not described",
+    ),
     "A second paragraph,": (f"A {'very ' * 30}long paragraph,", "a sentence of 36 words"),
     "in a second line.": ("in a second line; nobody is told.", "'told' in:"),
     "- another (see": ("- another that is handed back (see", "'handed back' in:"),
@@ -160,13 +162,13 @@ def test_each_fault_is_found_where_it_is_planted(row):
 
 
 def test_a_wrong_example_is_seen():
-    (example,) = public.examples(planted(RIGHT.replace(">>> \"what", ">>> \"not what")))
+    (example,) = public.examples(planted(RIGHT.replace('>>> "what', '>>> "not what')))
     assert doctest.DocTestRunner(verbose=False).run(example, out=lambda _: None).failed == 1
 
 
 # ---- What a type checker sees ----
 
-SEEN = '''
+SEEN = """
 from course_lib.checks import check_optimizer
 from course_lib.optimizers import RULES, Adam
 from course_lib.wrappers import SoftBatch
@@ -174,7 +176,7 @@ from course_lib.wrappers import SoftBatch
 import keras
 
 {}
-'''
+"""
 USES = """check_optimizer(Adam, reference=RULES["adam"])
 check_optimizer(lambda: keras.optimizers.SGD(0.125))
 SoftBatch(keras.optimizers.SGD(), steps=4)
