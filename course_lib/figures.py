@@ -177,7 +177,7 @@ def explore(draw: Callable[..., Any], **sliders: tuple[float, float, float]) -> 
 
 
 def _step(lowest, highest, start):
-    """About a hundredth of the way, so that whole steps lead to `start`: browsers round to steps."""
+    """About a hundredth of the way. Whole steps lead to `start`: browsers round to steps."""
     hundredth = (highest - lowest) / 100
     return (start - lowest) / max(1, round((start - lowest) / hundredth)) or hundredth
 

@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 12: RIGHT, and WRONG with words of the hint that each should get."""
+"""Answers to the exercises of notebook 12: RIGHT, and WRONG with words of its hint."""
 
 import course_lib  # noqa: F401
 
@@ -60,7 +60,7 @@ WRONG = [
     ),
     ("12.1", lambda gradients, sizes: np.sum(gradients, axis=0) / sum(sizes), "it says"),
     ("12.1", lambda gradients, sizes: None, "returned None"),
-    ("12.1", 3, "hand over the function"),
+    ("12.1", 3, "give the function itself"),
     ("12.1", lambda gradients, sizes: 1.0, "shape"),
     ("12.2", recipe, "late"),
     ("12.2", every_time, "moved after micro-batch 1"),

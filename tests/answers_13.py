@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 13: RIGHT, and WRONG with words of the hint that each should get."""
+"""Answers to the exercises of notebook 13: RIGHT, and WRONG with words of its hint."""
 
 import course_lib  # noqa: F401
 from course_lib.two_gradients import HEUN, MIDPOINT, Tableau
@@ -90,5 +90,5 @@ WRONG = [
     ("13.2", off_by_a_look, "from where it stood"),
     ("13.2", lambda gradient, w, state, **hyper: w, "return two things"),
     ("13.2", lambda gradient, w, state, **hyper: None, "returned None"),
-    ("13.2", "heun", "hand over the function"),
+    ("13.2", "heun", "give the function itself"),
 ]

@@ -1,4 +1,4 @@
-"""What a reader and an editor find at each public name of course_lib: docstring, types, plain words.
+"""What a reader and an editor find at each public name: docstring, types, plain words.
 
 A list of what is missing, room by room:
 

@@ -28,7 +28,7 @@ import matplotlib.pyplot as plt
 
 @pytest.fixture
 def ax(capsys):
-    """Axes to draw on; afterwards nothing was printed, no other figure was made, and the page can be drawn."""
+    """Axes to draw on; afterwards nothing was printed, no other figure made, and it can be drawn."""
     fig, ax = plt.subplots()
     yield ax
     assert plt.get_fignums() == [fig.number]

@@ -1,4 +1,4 @@
-"""Fresh models share nothing, fingerprints tell weights apart to the last bit, who_shares sees the very objects."""
+"""Fresh models share nothing; fingerprints differ by one bit; who_shares sees the very objects."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""The recipes of Keras 1 and 2 do what their docstrings say: the right things and the wrong ones."""
+"""The recipes of Keras 1 and 2 do what their docstrings state, the right and the wrong things."""
 
 import importlib
 import importlib.util
@@ -38,7 +38,7 @@ REPAIRED = soft_batch.SoftBatchRepaired
 
 
 def by_rule(name, rate=lambda t: LR, **hyper):
-    """The path of the course's NumPy rule on the same batches; `rate(t)` is the learning rate of step t = 0, 1, ..."""
+    """The path of the course's NumPy rule on the same batches; step t = 0, 1, ... has `rate(t)`."""
     rule = RULES[name]
     w, state = W0, rule.init(W0, **{k: v for k, v in hyper.items() if k.startswith("initial")})
     path = [w]

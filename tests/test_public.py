@@ -1,4 +1,4 @@
-"""Every public name of the library is described and typed, in words that a tool and a reader know."""
+"""Every public name is described and typed, in words that a tool and a reader know."""
 
 import doctest
 import importlib.util

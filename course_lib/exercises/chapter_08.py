@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .grading import NotYet, ask, exercise, numbers, pair, same
+from .grading import NotYet, ask, exercise, numbers, pair, same, unchanged
 
 HYPER = dict(learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625)
 GRADIENTS = ([2.0, -0.5, 0.0], [-1.0, 0.25, 3.0], [0.5, 0.5, -1.0])
@@ -19,8 +19,7 @@ def _grade(answer, slot, start, slot_after, step, wrong_slots, wrong_steps):
     for t, g in enumerate(map(np.array, GRADIENTS), 1):
         given = {name: np.copy(value) for name, value in state.items()}
         new = pair(ask(answer, w.copy(), g, state, **HYPER), "w and the new state")
-        for name in given:
-            same(state[name], given[name], "it changed the state that it was handed")
+        unchanged(state, given, "state")
         if not isinstance(new[1], dict) or set(new[1]) != set(given):
             raise NotYet(f'the new state should be {{"m": ..., "{slot}": ..., "t": ...}}')
         seen_t = numbers(new[1]["t"], (), 'the new state["t"]')

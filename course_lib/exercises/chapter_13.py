@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .grading import NotYet, ask, exercise, numbers, pair, same, short
+from .grading import NotYet, ask, exercise, numbers, pair, same, short, unchanged
 
 
 @exercise("13.1")
@@ -50,7 +50,7 @@ def heun_momentum_step(answer):
             return curvature * place
 
         new = pair(ask(answer, gradient, w.copy(), state, **hyper), "w and the new state")
-        same(state["v"], v, "it changed the state that it was handed: hand back a new one")
+        unchanged(state, {"v": v}, "state")
         if len(asked) != 2:
             raise NotYet(f"it asked for {len(asked)} gradients: two looks a step")
         same(asked[0], w, "the first look should be at w")
@@ -70,7 +70,8 @@ def heun_momentum_step(answer):
         seen_v, seen = numbers(new[1]["v"], (2,), 'the new state["v"]'), numbers(new[0], (2,), "w")
         if np.allclose(seen_v, 0.5 * (0.5 * v - 0.125 * g) - 0.125 * g_again):
             raise NotYet(
-                "the velocity moved twice: combine the two gradients first, then take one momentum step"
+                "the velocity moved twice: combine the two gradients first, then take one "
+                "momentum step"
             )
         if np.allclose(seen_v, 0.5 * v - 0.125 * g_again) and not np.allclose(g, g_again):
             raise NotYet("only the second gradient counted: Heun takes the mean of both")

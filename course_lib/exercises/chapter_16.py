@@ -1,8 +1,8 @@
-"""The exercises of notebook 16, large models: state that is small, and steps that fit each layer."""
+"""The exercises of notebook 16, large models: small state, and steps that fit each layer."""
 
 import numpy as np
 
-from .grading import NotYet, ask, exercise, numbers, same, short
+from .grading import NotYet, ask, exercise, numbers, same, short, unchanged
 
 
 @exercise("16.1")
@@ -70,7 +70,7 @@ def factored(answer):
     s = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]])
     kept = s.copy()
     seen = numbers(ask(answer, s), (2, 3), "the estimate")
-    same(s, kept, "it changed the matrix that it was handed: hand back a new one")
+    unchanged(s, kept, "matrix")
     product = np.outer(s.sum(axis=1), s.sum(axis=0))
     hints = {
         "that is s itself: of s you may keep the sums of rows and columns, and no entry": s,
@@ -107,7 +107,7 @@ def newton_schulz_step(answer):
         x, values = u * values @ v.T, np.array(values)
         kept = x.copy()
         new = numbers(ask(answer, x), shape, f"the new x, for an x of shape {shape}")
-        same(x, kept, "it changed the matrix that it was handed: hand back a new one")
+        unchanged(x, kept, "matrix")
         seen = np.diag(u.T @ new @ v)
         if np.allclose(new, 1.5 * x - 0.5 * x**3):
             raise NotYet("x**3 cubes the entries: a singular value is cubed by matrix products")

@@ -15,20 +15,24 @@ NAMES = {
     ),
     "get_updates": (
         "keras.Optimizer.update_step",
-        "wrote down all updates, once; now one variable and its gradient at a time, recorded when fit traces the step",
+        "wrote down all updates, once; now one variable and its gradient at a time, recorded "
+        "when fit traces the step",
     ),
     "get_gradients": (
         "keras.Optimizer.apply",
-        "gradients are computed outside (by fit) and handed to apply, which clips them as get_gradients did",
+        "gradients are computed outside (by fit) and handed to apply, which clips them as "
+        "get_gradients did",
     ),
     "legacy_get_updates_support": (
         "",
-        "turned Keras 1's order of arguments (params, constraints, loss) into Keras 2's (loss, params); nothing to turn now",
+        "turned Keras 1's order of arguments (params, constraints, loss) into Keras 2's (loss, "
+        "params); nothing to turn now",
     ),
     "self.updates": ("", "nothing is collected or handed back: update_step assigns"),
     "self.weights": (
         "keras.Optimizer.variables",
-        "a list you kept, and could forget something in; now kept for you, iteration and learning rate first",
+        "a list you kept, and could forget something in; now kept for you, iteration and "
+        "learning rate first",
     ),
     "get_weights": (
         "keras.Optimizer.save_own_variables",
@@ -48,7 +52,8 @@ NAMES = {
     ),
     "decay": (
         "keras.optimizers.schedules.InverseTimeDecay",
-        "decay=d is InverseTimeDecay(lr, decay_steps=1, decay_rate=d); decay= itself is accepted with a warning, and ignored",
+        "decay=d is InverseTimeDecay(lr, decay_steps=1, decay_rate=d); decay= itself is accepted "
+        "with a warning, and ignored",
     ),
     "initial_decay": ("", "the same number for Python's `if`; a schedule needs no `if`"),
     "iterations": (
@@ -57,7 +62,8 @@ NAMES = {
     ),
     "epsilon": (
         "keras.optimizers.Adagrad",
-        "still an argument; Keras's own Adagrad now adds it under the root, and its default is 1e-7",
+        "still an argument; Keras's own Adagrad now adds it under the root, and its default is "
+        "1e-7",
     ),
     "accumulators": (
         "keras.Optimizer.add_optimizer_variables",
@@ -65,16 +71,19 @@ NAMES = {
     ),
     "constraints": (
         "keras.Variable.constraint",
-        "a dict handed to get_updates (Keras 1), then an attribute that each rule looked at (Keras 2); "
+        "a dict handed to get_updates (Keras 1), then an attribute that each rule looked at "
+        "(Keras 2); "
         "now the base class applies it after the step",
     ),
     "clipnorm": (
         "keras.Optimizer",
-        "was one norm over all gradients, which is today's argument global_clipnorm; today's clipnorm is one a variable",
+        "was one norm over all gradients, which is today's argument global_clipnorm; today's "
+        "clipnorm is one a variable",
     ),
     "steps_per_update": (
         "keras.Optimizer",
-        "now the argument gradient_accumulation_steps of every optimizer, with rules of its own about what it counts",
+        "now the argument gradient_accumulation_steps of every optimizer, with rules of its own "
+        "about what it counts",
     ),
     # the backend
     "keras.backend": (
@@ -95,7 +104,8 @@ NAMES = {
     "K.update_add": ("keras.Optimizer.assign_add", "as K.update"),
     "K.switch": (
         "keras.ops.where",
-        "for values: ops.where; for actions: ops.cond with functions. An assignment made outside of a branch always ran",
+        "for values: ops.where; for actions: ops.cond with functions. An assignment made outside "
+        "of a branch always ran",
     ),
     "K.equal": ("keras.ops.equal", "or =="),
     "K.square": ("keras.ops.square", "or ** 2"),
