@@ -22,7 +22,7 @@ session. Eager mode and Keras 3 beside it notice nothing. It is simpler than the
 tf_keras 2.21 in graph mode still has TensorFlow 1's contract. There, recipes without such a race
 take the same path as here, to 1e-12. Those with one end elsewhere from run to run: Adagrad's
 decay, and the soft batch as printed and as meant. For the printed one, the order of this file is
-one that TensorFlow hardly takes (`soft_batch` has the counts).
+one that TensorFlow rarely takes (`soft_batch` has the counts).
 """
 
 import contextlib

@@ -21,10 +21,11 @@ SoftBatchRepaired     Adds first, fires on the k-th micro-batch, and chooses bet
                       large batch, here and on tf_keras 2.21.
 
 NB: SoftBatchAsPrinted takes one path here: it reads first, then writes in the order of the rows,
-so that the sum never starts anew. TensorFlow hardly takes that path. On tf_keras 2.21 in graph
-mode, 690 steps of 30 runs could be classified. In 397 the weights moved by the old sum, and the
-sum became g. In 290 they moved by the new sum, and the sum became 2g. In 3 the sum became sum + g,
-as here. So there the weights do not swing as far as here, and not every step is one gradient late.
+so that the sum never starts anew. TensorFlow rarely takes that path. On tf_keras 2.21 in graph
+mode, 699 steps of 30 runs could be classified, and other runs differ a little. In 380 the weights
+moved by the old sum, and the sum became g. In 299 they moved by the new sum, and the sum became
+2g. In 20 the sum became sum + g, as here. So there the weights do not swing as far as here, and
+not every step is one gradient late.
 """
 
 from typing import Any
