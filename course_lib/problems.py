@@ -48,7 +48,7 @@ def load_digits(
         raise ValueError(f"`path` goes with source='mnist'. Received: path={path!r}.")
     if side not in (8, 28):
         raise ValueError(f"`side` must be 8 or 28. Received: side={side!r}.")
-    with np.load(files("course_lib") / "data" / "digits.npz") as data:
+    with np.load(str(files("course_lib") / "data" / "digits.npz")) as data:
         x, y = data["x"], data["y"]
     order = np.random.default_rng(0).permutation(len(x))  # the file is ordered by writer
     x = x[order].reshape(-1, 8, 8).astype("float32") / 16

@@ -203,17 +203,17 @@ def aligned(rows: Sequence[tuple[str, ...]], widths: tuple[int, ...]) -> str:
     Returns:
         The lines as one text.
     """
-    widths = [
+    narrow = [
         min(width, max(map(len, column)))
         for width, column in zip(widths, zip(*rows, strict=True), strict=False)
     ]
     lines = []
     for row in rows:
-        cells = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+        cells = [wrap(cell, width) for cell, width in zip(row, narrow, strict=True)]
         for parts in zip_longest(*cells, fillvalue=""):
             lines.append(
                 "  ".join(
-                    f"{part:<{width}}" for part, width in zip(parts, widths, strict=True)
+                    f"{part:<{width}}" for part, width in zip(parts, narrow, strict=True)
                 ).rstrip()
             )
     return "\n".join(lines)

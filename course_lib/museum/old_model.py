@@ -46,13 +46,16 @@ class Optimizer:
         TypeError: If there are other arguments.
     """
 
+    clipnorm: float
+    clipvalue: float
+
     def __init__(self, **kwargs: float):
         for name in kwargs:
             if name not in ("clipnorm", "clipvalue"):
                 raise TypeError(f"Unexpected keyword argument passed to optimizer: {name}")
         self.__dict__.update(kwargs)
-        self.updates = []
-        self.weights = []
+        self.updates: list = []
+        self.weights: list = []
 
     def get_updates(self, loss: Any, params: list) -> list:
         """Record all updates of a step. Subclasses implement it.
@@ -150,14 +153,14 @@ class Model:
         self.constraints = {w: constraint for w in self._collected_trainable_weights if constraint}
         inputs = [K.placeholder(K.FLOATX, (None, *np.shape(values)[1:])) for values in batch]
         self._feed_inputs, self._feed_targets = inputs[:-1], inputs[-1:]
-        self._feed_sample_weights = []
+        self._feed_sample_weights: list = []
         self.total_loss = loss(*self._collected_trainable_weights, *inputs)
         self.layer_updates_run = K.variable(0, "int64")  # where BatchNorm kept its moving averages
         self.metric_updates_run = K.variable(0, "int64")  # where a metric counted examples
         self.updates = [K.update_add(self.layer_updates_run, 1)]
         self.metrics_updates = [K.update_add(self.metric_updates_run, 1)]
-        self.metrics_tensors = []
-        self._function_kwargs = {}
+        self.metrics_tensors: list = []
+        self._function_kwargs: dict = {}
         self.compile(None)
 
     def compile(self, optimizer: Any) -> None:
@@ -166,7 +169,8 @@ class Model:
         Args:
             optimizer: An Optimizer of this file, or None.
         """
-        self.optimizer, self.train_function = optimizer, None
+        self.optimizer = optimizer
+        self.train_function: Any = None
 
     def _make_train_function(self):
         if self.train_function is not None:

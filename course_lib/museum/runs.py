@@ -159,9 +159,10 @@ def run(
         if resume is not None:
             weights = resume["weights"]
         model = Model(loss, weights, batches[0], constraint)
-        optimizer, calls = recipe(**hyper), []
+        optimizer = recipe(**hyper)
+        calls: list[str] = []
         if isinstance(optimizer, Optimizer):
-            optimizer.get_updates = _counted(optimizer.get_updates, calls)
+            vars(optimizer)["get_updates"] = _counted(optimizer.get_updates, calls)
             model.compile(optimizer)
             model._make_train_function()
             if resume is not None:

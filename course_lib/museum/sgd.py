@@ -55,6 +55,6 @@ class SGDAsPrinted(SGD):
 
     def __init__(self, lr: float = 0.01, **kwargs: float):
         Optimizer.__init__(self, **kwargs)
-        with K.name_scope(self.__name__):
+        with K.name_scope(self.__name__):  # type: ignore[attr-defined]
             self.iterations = K.variable(0, dtype="int64", name="iterations")
             self.lr = K.variable(lr, name="lr")
