@@ -14,6 +14,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 import textwrap
 import warnings
 
@@ -56,19 +57,34 @@ def definitions(module):
             yield name, thing, None
 
 
+def face(module):
+    """What a package shows of a module: all public names, or the objects in `__all__`.
+
+    A package that has `__all__` shows what stands there.  Its other names are used within it: they
+    need a docstring, and neither types nor sections.
+    """
+    shown, restricted = [], False
+    *packages, _ = _names_up_to(module.__name__)
+    for name in [*packages, module.__name__]:
+        package = sys.modules.get(name)
+        if name.count(".") and hasattr(package, "__all__"):
+            restricted = True
+            shown += [getattr(package, exported) for exported in package.__all__]
+    return shown if restricted else None
+
+
 def is_described_elsewhere(module, name, thing):
     """Whether a definition is one of many of a kind, and the kind is described in one place.
 
     `init` and `step` of a rule: the equation in its module's docstring.  The checkers of the
-    exercises: the question in the notebook.  A check of an optimizer keeps its docstring, and only
-    its arguments are described once, by the engine.
+    exercises: the question in the notebook.  The wrong optimizers: their names say what is wrong.
     """
     room = module.__name__.removeprefix("course_lib.")
     if re.fullmatch(r"optimizers\.\w+", room):
         return name in ("init", "step")
     if re.fullmatch(r"exercises\.chapter_\d\d", room):
         return inspect.isfunction(thing) and [*inspect.signature(thing).parameters] == ["answer"]
-    return False
+    return room.startswith("checks.wrong.")
 
 
 def faults(module):
@@ -76,22 +92,36 @@ def faults(module):
     found = [f"the module: {fault}" for fault in _language(module.__doc__)]
     if not _has_first_sentence(module.__doc__):
         found.append("the module: its docstring does not begin with a sentence")
+    shown = face(module)
     for name, thing, owner in definitions(module):
-        if not is_described_elsewhere(module, name, thing):
-            found += [f"{name}: {fault}" for fault in _faults_of(module, name, thing, owner)]
+        if is_described_elsewhere(module, name, thing):
+            continue
+        if shown is None or any(one is (owner or thing) for one in shown):
+            found += [f"{name}: {fault}" for fault in _faults_of(thing, owner)]
+        elif owner is None:
+            found += [f"{name}: {fault}" for fault in _faults_of_docstring(_doc_of(thing))]
     return found
 
 
-def _faults_of(module, name, thing, owner):
+def _doc_of(thing):
     doc = vars(thing).get("__doc__") if inspect.isclass(thing) else _function(thing).__doc__
     if dataclasses.is_dataclass(thing) and (doc or "").startswith(f"{thing.__name__}("):
-        doc = None  # dataclass writes the signature there
+        return None  # dataclass writes the signature there
+    return doc
+
+
+def _faults_of_docstring(doc):
     if not doc:
         yield "no docstring"
     else:
         if not _has_first_sentence(doc):
             yield "its docstring does not begin with a sentence"
         yield from _language(doc)
+
+
+def _faults_of(thing, owner):
+    doc = _doc_of(thing)
+    yield from _faults_of_docstring(doc)
     # A class is described in its docstring, the arguments of its constructor and fields included.
     function, sections = _function(thing), parse(doc)
     if inspect.isclass(thing):
@@ -100,10 +130,9 @@ def _faults_of(module, name, thing, owner):
     if function is not None:
         parameters = _parameters(function, owner is not None or inspect.isclass(thing), thing)
         entries = sections.get("Args", {}) | sections.get("Attributes", {})
-        if not _is_a_check(module, parameters):
-            for parameter in parameters:
-                if parameter.name not in entries:
-                    yield f"`{parameter.name}` is not described in Args"
+        for parameter in parameters:
+            if parameter.name not in entries:
+                yield f"`{parameter.name}` is not described in Args"
         if not (inspect.isclass(thing) and dataclasses.is_dataclass(thing)):
             for parameter in parameters:
                 if parameter.annotation is inspect.Parameter.empty:
@@ -111,7 +140,7 @@ def _faults_of(module, name, thing, owner):
         returns = inspect.signature(function).return_annotation
         if returns is inspect.Signature.empty and not inspect.isclass(thing):
             yield "what it returns has no type"
-        says = bool({"Returns", "Yields"} & {*sections}) or _is_a_check(module, parameters)
+        says = bool({"Returns", "Yields"} & {*sections})
         if parameters and not says and returns not in (None, "None", inspect.Signature.empty):
             yield "Returns is missing"
     for function in _own_functions(thing):
@@ -146,11 +175,15 @@ def parse(doc):
 
 def sentences(doc):
     """The sentences of a docstring, without its examples, code and section headers."""
-    units, prose, code = [], False, False
+    units, prose, code, section = [], False, False, False
     for line in inspect.cleandoc(doc or "").splitlines():
+        if line[:1].strip():
+            section = line.endswith(":") and line.rstrip(":") in SECTIONS
+        # Examples; and what is indented outside of a section: equations, tables, code.
+        set_apart = line.startswith("    ") and not section
         code = bool(line.strip()) and (code or line.strip().startswith(">>>"))
         text = re.sub(r"``?[^`]+`?`", "x", line.strip())
-        if code or not text or (text.rstrip(":") in SECTIONS and text.endswith(":")):
+        if code or set_apart or not text or (text.rstrip(":") in SECTIONS and text.endswith(":")):
             prose = False
             continue
         begins = re.match(r"[-*] |\*{0,2}\w[\w.]*(?: \([^)]*\))?: |\S+(?: \S+){0,3} {2,}\S", text)
@@ -237,9 +270,10 @@ def _inherited(cls, method):
     return any(method in vars(base) for base in cls.__mro__[1:])
 
 
-def _is_a_check(module, parameters):
-    names = [parameter.name for parameter in parameters]
-    return module.__name__.startswith("course_lib.checks.") and names[:1] == ["candidate"]
+def _names_up_to(name):
+    """The names of the packages that a module is in, and its own: "a", "a.b", "a.b.c"."""
+    parts = name.split(".")
+    return [".".join(parts[: i + 1]) for i in range(len(parts))]
 
 
 def main(*rooms):
@@ -259,7 +293,5 @@ def main(*rooms):
 
 
 if __name__ == "__main__":
-    import sys
-
     warnings.simplefilter("ignore")
     main(*sys.argv[1:])

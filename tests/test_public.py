@@ -1,6 +1,7 @@
 """Every public name is described and typed, in words that a tool and a reader know."""
 
 import doctest
+import importlib
 import importlib.util
 import linecache
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 import public
 import pytest
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # Keras
 MODULES = list(public.modules())
 WITH_EXAMPLES = [module for module in MODULES if public.examples(module)]
 LIBRARY = Path(public.course_lib.__file__).parent
@@ -137,6 +141,38 @@ PLANTED = {  # what is changed in it, and the one fault that is then found
     "- another (see": ("- another that is handed back (see", "'handed back' in:"),
     '"""A module that says what it has."""': ("", "the module: its docstring does not begin"),
 }
+
+
+PACKAGE = {
+    "__init__": """'Shows one of two.'
+from .room import scale
+__all__ = ["scale"]
+""",
+    "room": """'Has two.'
+def scale(w):
+    'Scale.'
+
+def inner(w):
+    'Used within.'
+
+def bare(w):
+    return w
+""",
+}
+
+
+def test_a_package_with_a_face_is_asked_for_what_it_shows(tmp_path, monkeypatch):
+    (tmp_path / "outer" / "shop").mkdir(parents=True)
+    (tmp_path / "outer" / "__init__.py").touch()
+    for name, source in PACKAGE.items():
+        (tmp_path / "outer" / "shop" / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert public.faults(importlib.import_module("outer.shop.room")) == [
+        "scale: `w` is not described in Args",
+        "scale: `w` has no type",
+        "scale: what it returns has no type",
+        "bare: no docstring",
+    ]
 
 
 def planted(source):
