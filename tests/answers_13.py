@@ -68,6 +68,11 @@ RIGHT = [
 WRONG = [
     ("13.1", lambda: None, "returned None"),
     ("13.1", lambda: 3, "should return a Tableau"),
+    (
+        "13.1",
+        lambda: Tableau(a=((), (0.5,), (-1, 2)), b=(0.1667, 0.6666, 0.1667)),
+        "its numbers are rounded",
+    ),
     ("13.1", lambda: HEUN, "Σ b·c² should be 1/3"),
     ("13.1", lambda: MIDPOINT, "fitted order is 2.0"),
     (

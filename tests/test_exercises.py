@@ -320,12 +320,15 @@ WRONG = {
         "divided by h": half_the_distance,
         "w is not put back": not_put_back,
         "one slope": lambda f, w, h: central_difference(f, w, h)[0],
+        "another h": lambda f, w, h: central_difference(f, w, 1e-6),
     },
     "02.2": {
         "the smallest": lambda hessian: 2 / np.linalg.eigvalsh(hessian).min(),
         "1 over": lambda hessian: 1 / np.linalg.eigvalsh(hessian).max(),
         "the diagonal": lambda hessian: 2 / np.diag(hessian).max(),
         "all of them": lambda hessian: 2 / np.linalg.eigvalsh(hessian),
+        "the largest column sum": lambda hessian: 2 / np.linalg.norm(hessian, 1),
+        "the determinant": lambda hessian: 2 / np.linalg.det(hessian),
     },
     "03.1": {
         "in order": in_order,

@@ -67,5 +67,10 @@ def repaired_recipe(answer):
             same(seen, large, f"after micro-batch {i} it should be the large batch's step")
         w, state = (
             seen,
-            {"sum": numbers(new[1]["sum"], (2,), "the sum"), "iterations": new[1]["iterations"]},
+            {"sum": _sum_of(new[1]["sum"]), "iterations": new[1]["iterations"]},
         )
+
+
+def _sum_of(total):
+    """The sum, of the weights' shape; one number, such as 0, stands for all of them."""
+    return numbers(np.full(2, total) if np.ndim(total) == 0 else total, (2,), "the sum").copy()

@@ -1,5 +1,7 @@
 """The exercises of notebook 16, large models: small state, and steps that fit each layer."""
 
+import contextlib
+
 import numpy as np
 
 from .grading import NotYet, ask, exercise, numbers, same, short, unchanged
@@ -106,7 +108,8 @@ def newton_schulz_step(answer):
         u, v = (np.linalg.qr(rng.normal(size=(n, n)))[0][:, : min(shape)] for n in shape)
         x, values = u * values @ v.T, np.array(values)
         kept = x.copy()
-        new = numbers(ask(answer, x), shape, f"the new x, for an x of shape {shape}")
+        with _decompositions() as called:
+            new = numbers(ask(answer, x), shape, f"the new x, for an x of shape {shape}")
         unchanged(x, kept, "matrix")
         seen = np.diag(u.T @ new @ v)
         if np.allclose(new, 1.5 * x - 0.5 * x**3):
@@ -121,3 +124,27 @@ def newton_schulz_step(answer):
             raise NotYet("all singular values are 1 already: one round only, please")
         same(new, u * seen @ v.T, "the singular vectors turned: only the values should change")
         same(seen, 1.5 * values - 0.5 * values**3, "each s should become 1.5 s − 0.5 s³")
+        if called:
+            raise NotYet(f"it calls {called[0]}, a decomposition: products of matrices are enough")
+
+
+@contextlib.contextmanager
+def _decompositions():
+    """The names of NumPy's decompositions that are called meanwhile."""
+    kept = {name: getattr(np.linalg, name) for name in ("svd", "eig", "eigh", "qr", "pinv")}
+    called = []
+
+    def listening(name):
+        def call(*arguments, **named):
+            called.append(name)
+            return kept[name](*arguments, **named)
+
+        return call
+
+    try:
+        for name in kept:
+            setattr(np.linalg, name, listening(name))
+        yield called
+    finally:
+        for name, function in kept.items():
+            setattr(np.linalg, name, function)
