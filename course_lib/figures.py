@@ -39,7 +39,7 @@ COLOURS = {
     "schedule_free": "#3F4B00",
     "adafactor": "#2C8B95",
     "lars": "#043EA9",
-    "lamb": "#9B9EC5",
+    "lamb": "#888AA4",
     "lion": "#93AB06",
     "shampoo": "#48395A",
     "muon": "#8E5FDA",
