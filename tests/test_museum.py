@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from operator import attrgetter
 from pathlib import Path
 
 from course_lib.landscapes import ROSENBROCK
@@ -474,8 +475,9 @@ def words(source):
 @pytest.mark.parametrize("recipe", CARDS)
 def test_each_row_of_a_card_stands_in_the_sources_and_on_the_card(recipe):
     def source(*places):
-        modules = (importlib.import_module(place.split(":")[0]) for place in places)
-        files = {inspect.getsourcefile(getattr(m, "two_gradient_step", m)) for m in modules}
+        split = (place.split(":") for place in places)
+        things = [attrgetter(name)(importlib.import_module(module)) for module, name in split]
+        files = set(map(inspect.getsourcefile, things))
         return words("".join(Path(file).read_text(encoding="utf-8") for file in files))
 
     shown, of = card(recipe), CARDS[recipe]
