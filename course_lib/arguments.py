@@ -32,7 +32,7 @@ def whole_number(name: str, value: Any, least: int = 1, because: str = "") -> in
         Traceback (most recent call last):
         ValueError: `steps` must be a whole number above 0. Received: steps='four'.
     """
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least:
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least:
         return int(value)
     wanted = "a whole number above 0" if least == 1 else f"a whole number, {least} or more"
     raise ValueError(_sentence(name, wanted, value, because))
@@ -77,7 +77,7 @@ def number(
 
 
 def one_of(name: str, value: Any, known: Iterable[str], what: str = "name") -> str:
-    """Check that an argument is one of a few names; an unknown one is told the nearest.
+    """Check that an argument is one of a few names. The error has the nearest one.
 
     Args:
         name: The argument's name.

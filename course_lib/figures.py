@@ -1,46 +1,79 @@
-"""One colour a rule for the whole course, and a few plots that draw on the axes you give them.
+"""One colour per rule for the whole course, and a few plots that draw on the axes you give them.
 
-Nothing here trains, seeds, prints or shows.  The palette is Okabe and Ito's (2008), safe for colour-blind readers; kin
-share a hue.
+Nothing here trains, seeds, prints or shows. Kin share a hue. The colours that most pages need are
+Okabe and Ito's (2008, Color Universal Design). The other 16 were searched for: any two colours of
+the table differ by 18 or more in CIEDE2000, where 1 is the smallest difference that an eye sees.
+So many colours cannot all be safe for colour-blind readers: curves also differ in their dashes,
+and have their names at their ends.
 """
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from course_lib.arguments import needs_package
 
 import numpy as np
 
+if TYPE_CHECKING:  # importing this file does not load Matplotlib
+    from course_lib.landscapes import Landscape
+
+    from matplotlib.axes import Axes
+
 COLOURS = {
-    "sgd": "#000000",
-    "momentum": "#56B4E9",
-    "nesterov": "#0072B2",
-    "adagrad": "#009E73",
-    "rmsprop": "#E69F00",
-    "centered_rmsprop": "#B87700",
-    "adadelta": "#CC9A00",
-    "adam": "#D55E00",
-    "amsgrad": "#8F3F00",
-    "adamax": "#FF8C5A",
-    "nadam": "#A83200",
-    "yogi": "#E07B9A",
-    "adabelief": "#C2185B",
-    "adamw": "#7B2D8B",
-    "ftrl": "#2E8B57",
-    "radam": "#CC79A7",
-    "schedule_free": "#8A8A00",
-    "adafactor": "#00797D",
-    "lars": "#3D5A80",
-    "lamb": "#6A8CC7",
-    "lion": "#B8860B",
-    "shampoo": "#5E35B1",
-    "muon": "#9C7AE0",
+    "sgd": "#000000",  # Okabe and Ito
+    "momentum": "#56B4E9",  # Okabe and Ito
+    "nesterov": "#0072B2",  # Okabe and Ito
+    "adagrad": "#009E73",  # Okabe and Ito
+    "rmsprop": "#E69F00",  # Okabe and Ito
+    "centered_rmsprop": "#AB8B6C",
+    "adadelta": "#8B6300",
+    "adam": "#D55E00",  # Okabe and Ito
+    "amsgrad": "#A81F03",
+    "adamax": "#F08170",
+    "nadam": "#573A23",
+    "yogi": "#791B32",
+    "adabelief": "#DC215C",
+    "adamw": "#990182",
+    "ftrl": "#09614C",
+    "radam": "#CC79A7",  # Okabe and Ito
+    "schedule_free": "#3F4B00",
+    "adafactor": "#2C8B95",
+    "lars": "#043EA9",
+    "lamb": "#888AA4",
+    "lion": "#93AB06",
+    "shampoo": "#48395A",
+    "muon": "#8E5FDA",
 }
 SPARE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-def colour(name, i=0):
-    """The colour of a rule, by its name or a label that begins with it ("sgd at 0.4"); else the i-th spare one."""
+def colour(name: str, i: int = 0) -> str:
+    """The colour of a rule, or a spare one for a name that is not a rule's.
+
+    Args:
+        name: A rule's name, or a label that begins with it: "sgd", "sgd at 0.4".
+        i: Which spare colour another name takes. They come round again after the seventh.
+
+    Returns:
+        A colour such as "#D55E00".
+
+    Example:
+        >>> colour("adam at 0.01") == colour("adam")
+        True
+    """
     return COLOURS.get(name.split(" ")[0], SPARE_COLOURS[i % len(SPARE_COLOURS)])
 
 
-def plot_landscape(ax, landscape):
-    """Contours in light grey, the minimum a star, the start an open circle.  Returns ax."""
+def plot_landscape(ax: "Axes", landscape: "Landscape") -> "Axes":
+    """Contours in light grey, the minimum as a star, the start as an open circle.
+
+    Args:
+        ax: The axes to draw on.
+        landscape: What to draw; its `window` is what is shown.
+
+    Returns:
+        The axes.
+    """
     (left, right), (bottom, top) = landscape.window
     grid = np.stack(np.meshgrid(np.linspace(left, right, 200), np.linspace(bottom, top, 200)))
     height = landscape.value(grid)
@@ -51,20 +84,42 @@ def plot_landscape(ax, landscape):
     return ax
 
 
-def plot_path(ax, path, name, label=None, i=0):
-    """A walk as a line with a dot a step, labelled where it leaves the window or ends.  Returns ax."""
+def plot_path(ax: "Axes", path: Any, name: str, label: str | None = None, i: int = 0) -> "Axes":
+    """A walk as a line with a dot for each step.
+
+    Args:
+        ax: The axes to draw on.
+        path: The points, of shape (steps + 1, 2).
+        name: A rule's name, which gives the colour.
+        label: The line's label in a legend; `name` if None.
+        i: Which spare colour a name takes that is not a rule's.
+
+    Returns:
+        The axes.
+    """
     path = np.asarray(path)
     ax.plot(*path.T, ".-", color=colour(name, i), markersize=5, linewidth=1.2, label=label or name)
     return ax
 
 
-def plot_curves(ax, curves, log=True, first=1):
-    """Curves by name, one value a step or an epoch, each labelled at its end.  Returns ax.
+def plot_curves(
+    ax: "Axes", curves: Mapping[str, Sequence[float]], log: bool = True, first: int = 1
+) -> "Axes":
+    """Curves by name, one value per step or epoch, each named at its end.
 
-    curves    {name: values}; a rule's name gives its colour
-    log       draw the values on a logarithmic axis
-    first     the number of the first step or epoch
-    Raises ValueError for a dict with no curve, and for a curve with no values.
+    Up to four curves have a different dash each, so that they are distinct without colour.
+
+    Args:
+        ax: The axes to draw on.
+        curves: The values of each curve by its name. A rule's name gives its colour.
+        log: Whether the values stand on a logarithmic axis.
+        first: The number of the first step or epoch.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: If there is no curve, or a curve has no values.
     """
     if not curves:
         raise ValueError("`curves` is empty. Give at least one: {'adam': [0.9, 0.5, 0.3]}.")
@@ -84,13 +139,18 @@ def plot_curves(ax, curves, log=True, first=1):
     return ax
 
 
-def explore(draw, **sliders):
-    """Call `draw` with the start of each slider; where somebody sits at the notebook, again whenever one is moved.
+def explore(draw: Callable[..., Any], **sliders: tuple[float, float, float]) -> None:
+    """Call `draw` with the start of each slider, and again whenever a reader moves one.
 
-    draw       draws one figure, shows it, and prints the numbers that it rests on
-    sliders    by argument of draw: (lowest, highest, start)
-    When the notebook is run by a program (a check, a conversion) there is nobody to move anything: the picture stands still.
-    Raises ValueError for a slider whose start does not lie between its ends.
+    A program that runs the notebook (a check, a conversion) moves nothing. Then the picture is
+    drawn once.
+
+    Args:
+        draw: Draws one figure, shows it, and prints the numbers that it rests on.
+        **sliders: For each argument of `draw`: (lowest, highest, start).
+
+    Raises:
+        ValueError: If a slider's start does not lie between its ends.
     """
     for name, (lowest, highest, start) in sliders.items():
         if not lowest <= start <= highest or lowest == highest:
@@ -101,18 +161,28 @@ def explore(draw, **sliders):
     if not somebody_is_there():
         draw(**{name: start for name, (_, _, start) in sliders.items()})
         return
-    import ipywidgets
-
+    ipywidgets = needs_package("A slider", "ipywidgets", "course")
     moved = {
         name: ipywidgets.FloatSlider(
-            start, min=lowest, max=highest, step=(highest - lowest) / 100, readout_format=".4g"
+            start,
+            min=lowest,
+            max=highest,
+            step=_step(lowest, highest, start),
+            readout_format=".4g",
+            style={"description_width": "initial"},  # else "learning_r..."
         )
         for name, (lowest, highest, start) in sliders.items()
     }
     ipywidgets.interact(draw, **moved)
 
 
-def somebody_is_there():
+def _step(lowest, highest, start):
+    """About a hundredth of the way. Whole steps lead to `start`: browsers round to steps."""
+    hundredth = (highest - lowest) / 100
+    return (start - lowest) / max(1, round((start - lowest) / hundredth)) or hundredth
+
+
+def somebody_is_there() -> bool:
     """Whether this cell was sent by a front end that could ask its user a question."""
     try:
         from IPython import get_ipython
@@ -123,7 +193,7 @@ def somebody_is_there():
 
 
 def _label_ends(ax, curves, first, log):
-    """Write each curve's name where it is last seen; names that would overlap are moved apart, a line's height each."""
+    """Write each curve's name where it is last seen. Names that would overlap move up a line."""
     ax.autoscale_view()
     points = 72 / ax.figure.dpi
     ends = {}
@@ -144,27 +214,3 @@ def _label_ends(ax, curves, first, log):
             color=colour(name, list(curves).index(name)),
             va="center",
         )
-
-
-def main(path):
-    """Draw README's picture: four rules on their way through the ravine."""
-    from course_lib.landscapes import RAVINE, walk
-    from course_lib.optimizers import RULES
-
-    import matplotlib.pyplot as plt
-
-    rates = {"sgd": 0.12, "momentum": 0.03, "adagrad": 1.0, "adam": 0.5}
-    fig, axes = plt.subplots(2, 2, figsize=(9, 4.6), layout="constrained", sharex=True, sharey=True)
-    for ax, (name, learning_rate) in zip(axes.flat, rates.items(), strict=True):
-        more = {"momentum": 0.75} if name == "momentum" else {}
-        path_walked = walk(RULES[name], RAVINE, steps=40, learning_rate=learning_rate, **more)
-        plot_path(plot_landscape(ax, RAVINE), path_walked, name)
-        ax.set(xlabel="", ylabel="")
-        ax.set_title(RULES[name].name, loc="left", color=colour(name))
-    fig.savefig(path, dpi=120, metadata={"Software": None})
-
-
-if __name__ == "__main__":
-    import sys
-
-    main(sys.argv[1])

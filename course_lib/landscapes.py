@@ -1,28 +1,50 @@
-"""Functions of two variables to walk on, always in the same window, so that readers learn the terrain once."""
+"""Functions of two variables to walk on, always in the same window: a terrain is learned once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from course_lib.arguments import whole_number
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Landscape:
-    """A function of w = (w[0], w[1]), its gradient, its minimum, where walks start and which part is drawn.
+    """A function of w = (w[0], w[1]), and what a figure of it needs.
 
-    value and gradient take w of shape (2, ...): one point, or a whole grid at once.
+    Args:
+        name: What a reader calls it.
+        value: From w of shape (2, ...) to the heights, of shape (...): one point or a grid.
+        gradient: From w of shape (2, ...) to the slopes, of the same shape.
+        minimum: The point of the smallest value.
+        start: The point where walks start.
+        window: What is drawn: ((left, right), (bottom, top)).
     """
 
     name: str
-    value: Callable
-    gradient: Callable
-    minimum: tuple
-    start: tuple
-    window: tuple  # ((left, right), (bottom, top))
+    value: Callable[[np.ndarray], np.ndarray]
+    gradient: Callable[[np.ndarray], np.ndarray]
+    minimum: tuple[float, float]
+    start: tuple[float, float]
+    window: tuple[tuple[float, float], tuple[float, float]]
 
 
-def quadratic(hessian, **rest):
-    """The landscape wᵀ·hessian·w / 2, whose gradient is hessian·w."""
+def quadratic(hessian: Any, **rest: Any) -> Landscape:
+    """The landscape wᵀ·hessian·w / 2, whose gradient is hessian·w.
+
+    Args:
+        hessian: A symmetric matrix of shape (2, 2), or nested lists.
+        **rest: The other fields of the Landscape: `name`, `start` and `window`.
+
+    Returns:
+        A Landscape with its minimum at (0, 0).
+
+    Example:
+        >>> bowl = quadratic([[1, 0], [0, 1]], name="bowl", start=(2.0, 0.0), window=WINDOW)
+        >>> float(bowl.value(np.array([2.0, 0.0])))
+        2.0
+    """
     hessian = np.asarray(hessian, float)
     return Landscape(
         value=lambda w: 0.5 * np.einsum("i...,ij,j...", w, hessian, w),
@@ -34,13 +56,14 @@ def quadratic(hessian, **rest):
 
 WINDOW = ((-5.0, 5.0), (-2.5, 2.5))
 BOWL = quadratic([[1, 0], [0, 1]], name="bowl", start=(-4.0, 2.0), window=WINDOW)
-# Sixteen times steeper across than along: 2 / 16 = 0.125 is the largest learning rate of plain gradient descent.
+# Sixteen times steeper across than along: plain gradient descent must stay below 2 / 16 = 0.125.
 RAVINE = quadratic([[1, 0], [0, 16]], name="ravine", start=(-4.0, 2.0), window=WINDOW)
 # The same ravine, turned by 45 degrees: what works coordinate by coordinate loses its compass.
 TILTED_RAVINE = quadratic(
     [[8.5, -7.5], [-7.5, 8.5]], name="tilted ravine", start=(-4.0, 2.0), window=WINDOW
 )
-ROSENBROCK = Landscape(  # Rosenbrock (1960), An Automatic Method for Finding the Greatest or Least Value of a Function
+# Rosenbrock (1960), An Automatic Method for Finding the Greatest or Least Value of a Function
+ROSENBROCK = Landscape(
     name="Rosenbrock's valley",
     value=lambda w: (1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2,
     gradient=lambda w: np.stack(
@@ -53,16 +76,30 @@ ROSENBROCK = Landscape(  # Rosenbrock (1960), An Automatic Method for Finding th
 LANDSCAPES = (BOWL, RAVINE, TILTED_RAVINE, ROSENBROCK)
 
 
-def walk(rule, landscape, *, steps, start=None, **hyper):
-    """The path of a NumPy rule over a landscape: an array of shape (steps + 1, 2), the start included.
+def walk(
+    rule: Any, landscape: Landscape, *, steps: int, start: Any = None, **hyper: Any
+) -> np.ndarray:
+    """Walk over a landscape with a NumPy rule, and return the path.
 
-    rule       a Rule of course_lib.optimizers, or whatever has its init and step
-    start      a point; the landscape's own if None
-    hyper      the rule's hyper-parameters; those not given take their defaults
-    Raises ValueError for a number of steps that is no whole number above 0, and for a start that is no point.
+    Args:
+        rule: A Rule of course_lib.optimizers, or any object with such an `init` and `step`.
+        landscape: Where to walk. Its gradient is called once per step.
+        steps: How many steps, 1 or more.
+        start: A point, two numbers. The landscape's own if None.
+        **hyper: The rule's hyper-parameters. Those that are not given take their defaults.
+
+    Returns:
+        The points, the start first: an array of shape (steps + 1, 2), in float64.
+
+    Raises:
+        ValueError: If `steps` is not a whole number above 0, or `start` is not a point.
+
+    Example:
+        >>> from course_lib.optimizers import RULES
+        >>> walk(RULES["sgd"], BOWL, steps=2, start=(4.0, -2.0), learning_rate=0.5).tolist()
+        [[4.0, -2.0], [2.0, -1.0], [1.0, -0.5]]
     """
-    if not isinstance(steps, int | np.integer) or steps < 1:
-        raise ValueError(f"`steps` must be a whole number above 0. Received: steps={steps!r}.")
+    steps = whole_number("steps", steps)
     try:
         w = np.array(landscape.start if start is None else start, float)
     except (TypeError, ValueError):

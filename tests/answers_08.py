@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 08: RIGHT, and WRONG with words of the hint that each should get."""
+"""Answers to the exercises of notebook 08: RIGHT, and WRONG with words of its hint."""
 
 import course_lib  # noqa: F401
 from course_lib.optimizers import RULES
@@ -51,10 +51,15 @@ def uncorrected(m, s, t, b1, b2, epsilon):
     return m / (np.sqrt(s) + epsilon)
 
 
+def yogi_v_with_where(g, old, m, v, b2, epsilon):
+    return v + np.where(g**2 > v, 1, -1) * (1 - b2) * g**2
+
+
 RIGHT = [
     ("08.1", adam_like(last=keras_form)),
     ("08.2", yogi_step),
     ("08.2", adam_like(second=yogi_v)),
+    ("08.2", adam_like(second=yogi_v_with_where)),
     ("08.3", adabelief_step),
     ("08.3", adam_like("s", belief)),
 ]
@@ -76,6 +81,11 @@ WRONG = [
         "something else",
     ),
     ("08.2", adam_like(second=lambda g, o, m, v, b2, e: v), "look at its line"),
+    (
+        "08.2",
+        adam_like(second=lambda g, o, m, v, b2, e: v - np.tanh(1e4 * (v - g**2)) * (1 - b2) * g**2),
+        "look at its line",
+    ),
     ("08.2", adam_like(second=yogi_v, last=uncorrected), "not corrected"),
     (
         "08.2",

@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 09: RIGHT, and WRONG with words of the hint that each should get."""
+"""Answers to the exercises of notebook 09: RIGHT, and WRONG with words of its hint."""
 
 import course_lib  # noqa: F401
 
@@ -21,7 +21,7 @@ def adamw_step_of_the_paper(w, g, state, *, eta, alpha, lam, beta_1, beta_2, eps
 
 
 def changed(**others):
-    """The right step, handed other hyper-parameters."""
+    """The right step, with other hyper-parameters."""
 
     def step(w, g, state, *, eta, alpha, lam, **rest):
         lam = eval(others.get("lam", "lam"), {}, dict(eta=eta, alpha=alpha, lam=lam))
@@ -111,7 +111,7 @@ WRONG = [
         "not become nan",
     ),
     ("09.3", lambda model, lr, decay: None, "returned None"),
-    ("09.3", lambda model, lr, decay: "adamw", "hand back an optimizer"),
+    ("09.3", lambda model, lr, decay: "adamw", "return an optimizer"),
     ("09.3", lambda model, lr, decay: keras.optimizers.AdamW(lr, weight_decay=decay), "decays"),
     ("09.3", excluded_by_name("bias", "gamma", "beta"), "choose by shape, not by name"),
     ("09.3", lambda model, lr, decay: adamw_for_matrices(model, lr, 0.5), "from 2 to 1.500"),

@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 10: RIGHT, and WRONG with words of the hint that each should get."""
+"""Answers to the exercises of notebook 10: RIGHT, and WRONG with words of its hint."""
 
 import math
 

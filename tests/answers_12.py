@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 12: RIGHT, and WRONG with words of the hint that each should get."""
+"""Answers to the exercises of notebook 12: RIGHT, and WRONG with words of its hint."""
 
 import course_lib  # noqa: F401
 
@@ -43,6 +43,11 @@ def stale_sum(w, g, state, *, learning_rate, steps_per_update):
     return w, {"sum": total + g, "iterations": iterations}
 
 
+def with_a_sum_of_one_number(w, g, state, **hyper):
+    w, state = repaired_recipe(w, g, state, **hyper)
+    return w, state if np.any(state["sum"]) else {**state, "sum": 0}
+
+
 def variant(**how):
     return lambda *given, **hyper: repaired_recipe(*given, **hyper, **how)
 
@@ -50,6 +55,7 @@ def variant(**how):
 RIGHT = [
     ("12.1", gradient_of_all),
     ("12.2", repaired_recipe),
+    ("12.2", with_a_sum_of_one_number),
 ]
 WRONG = [
     ("12.1", lambda gradients, sizes: np.mean(gradients, axis=0), "mean of the means"),
@@ -60,9 +66,10 @@ WRONG = [
     ),
     ("12.1", lambda gradients, sizes: np.sum(gradients, axis=0) / sum(sizes), "it says"),
     ("12.1", lambda gradients, sizes: None, "returned None"),
-    ("12.1", 3, "hand over the function"),
+    ("12.1", 3, "give the function itself"),
     ("12.1", lambda gradients, sizes: 1.0, "shape"),
     ("12.2", recipe, "late"),
+    ("12.2", lambda w, g, state, **hyper: (w, {"sum": "many", "iterations": 1}), "sum should be"),
     ("12.2", every_time, "moved after micro-batch 1"),
     ("12.2", variant(divide=False), "3 times too far"),
     ("12.2", variant(keep=1), "the sum emptied"),

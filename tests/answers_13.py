@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 13: RIGHT, and WRONG with words of the hint that each should get."""
+"""Answers to the exercises of notebook 13: RIGHT, and WRONG with words of its hint."""
 
 import course_lib  # noqa: F401
 from course_lib.two_gradients import HEUN, MIDPOINT, Tableau
@@ -68,6 +68,11 @@ RIGHT = [
 WRONG = [
     ("13.1", lambda: None, "returned None"),
     ("13.1", lambda: 3, "should return a Tableau"),
+    (
+        "13.1",
+        lambda: Tableau(a=((), (0.5,), (-1, 2)), b=(0.1667, 0.6666, 0.1667)),
+        "its numbers are rounded",
+    ),
     ("13.1", lambda: HEUN, "Σ b·c² should be 1/3"),
     ("13.1", lambda: MIDPOINT, "fitted order is 2.0"),
     (
@@ -90,5 +95,5 @@ WRONG = [
     ("13.2", off_by_a_look, "from where it stood"),
     ("13.2", lambda gradient, w, state, **hyper: w, "return two things"),
     ("13.2", lambda gradient, w, state, **hyper: None, "returned None"),
-    ("13.2", "heun", "hand over the function"),
+    ("13.2", "heun", "give the function itself"),
 ]

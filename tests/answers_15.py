@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 15: RIGHT, and WRONG with words of the hint that each should get."""
+"""Answers to the exercises of notebook 15: RIGHT, and WRONG with words of its hint."""
 
 import course_lib  # noqa: F401
 
@@ -79,7 +79,7 @@ WRONG = [
     ("15.1", lambda a, w, n, m: None, "returned None"),
     ("15.2", lambda model, weights, x, y: 24.0, "did not call"),
     ("15.2", lambda model, weights, x, y: model.evaluate(x, y), "its own weights"),
-    ("15.2", lambda model, weights, x, y: evaluate_at(model, weights, y, x), "handed x and y"),
+    ("15.2", lambda model, weights, x, y: evaluate_at(model, weights, y, x), "given x and y"),
     ("15.2", lambda model, weights, x, y: -evaluate_at(model, weights, x, y), "what evaluate says"),
     ("15.2", stays_there, "put its own back"),
     ("15.2", only_without_errors, "after an error"),

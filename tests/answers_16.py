@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 16: RIGHT, and WRONG with words of the hint that each should get."""
+"""Answers to the exercises of notebook 16: RIGHT, and WRONG with words of its hint."""
 
 import course_lib  # noqa: F401
 
@@ -112,7 +112,6 @@ RIGHT = [
     ("16.3", factored),
     ("16.3", factored_of_means),
     ("16.4", newton_schulz_step),
-    ("16.4", by_svd),
 ]
 WRONG = [
     ("16.1", numbers_for_bytes, "counts numbers"),
@@ -149,6 +148,7 @@ WRONG = [
     ("16.4", lambda x: x @ x.T @ x, "smaller still"),
     ("16.4", lambda x: x.copy(), "what they were before"),
     ("16.4", orthogonal_at_once, "one round only"),
+    ("16.4", by_svd, "it calls svd, a decomposition"),
     ("16.4", lambda x: 1.5 * x - 0.5 * x @ x @ x, "singular vectors turned"),
     ("16.4", lambda x: 1.5 * x - x @ x.T @ x, "each s should become"),
     ("16.4", lambda x: 1.5 * x - 0.5 * x @ x.T, "singular vectors turned"),

@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 17: RIGHT, and WRONG with words of the hint that each should get."""
+"""Answers to the exercises of notebook 17: RIGHT, and WRONG with words of its hint."""
 
 import course_lib  # noqa: F401
 
@@ -14,7 +14,7 @@ def finite(losses):
 
 
 def chooser(vote, report=np.mean, clean=finite, reported="reporting"):
-    """pick_and_report by parts: which row the vote of (losses, tuning, reporting) takes, and what is said of it."""
+    """pick_and_report by parts: the row that `vote` takes, and what is reported of it."""
 
     def pick_and_report(losses, tuning, reporting):
         losses = clean(losses)

@@ -1,17 +1,20 @@
-"""Right answers are right, and every wrong one gets a sentence of its own: never a traceback, never the solution."""
+"""Right answers are right; a wrong one gets its own sentence, no traceback and no solution."""
 
 import ast
 import copy
+import functools
 import inspect
 import itertools
 import math
 import textwrap
+import threading
 import time
 from importlib import import_module
+from pathlib import Path
 
 import course_lib  # noqa: F401
 from course_lib.checks import OPTIMIZER_CHECKS
-from course_lib.exercises import EXERCISES, grade
+from course_lib.exercises import EXERCISES, grade, grading
 from course_lib.exercises.chapter_18 import QUICK
 from course_lib.optimizers import RULES
 
@@ -317,12 +320,15 @@ WRONG = {
         "divided by h": half_the_distance,
         "w is not put back": not_put_back,
         "one slope": lambda f, w, h: central_difference(f, w, h)[0],
+        "another h": lambda f, w, h: central_difference(f, w, 1e-6),
     },
     "02.2": {
         "the smallest": lambda hessian: 2 / np.linalg.eigvalsh(hessian).min(),
         "1 over": lambda hessian: 1 / np.linalg.eigvalsh(hessian).max(),
         "the diagonal": lambda hessian: 2 / np.diag(hessian).max(),
         "all of them": lambda hessian: 2 / np.linalg.eigvalsh(hessian),
+        "the largest column sum": lambda hessian: 2 / np.linalg.norm(hessian, 1),
+        "the determinant": lambda hessian: 2 / np.linalg.det(hessian),
     },
     "03.1": {
         "in order": in_order,
@@ -557,10 +563,141 @@ def test_no_hint_is_the_solution(number, capsys):
         assert not [code for code in solution if code in as_code], hint
 
 
-def test_an_unknown_number_is_answered_with_the_list_of_known_ones():
-    with pytest.raises(KeyError, match="no exercise is numbered '6.1'") as refusal:
-        grade("6.1", step_downhill)
+@pytest.mark.parametrize(
+    "number, near",
+    [("6.1", "'06.1'"), (6.1, "'06.1'"), ("6 .1", "'06.1'"), ("exercise 6.1", "'06.1'")]
+    + [("06.l", "'06.1' or '06.2'"), ("06.9", "'06.1' or '06.2'"), (6, "'06.1' or '06.2'")],
+)
+def test_an_unknown_number_is_answered_with_the_nearest(number, near):
+    with pytest.raises(KeyError) as refusal:
+        grade(number, step_downhill)
+    assert refusal.value.args[0] == f"there is no exercise {number!r}. Did you mean {near}?"
+
+
+def test_a_number_that_is_near_none_is_answered_with_the_list_of_known_ones():
+    with pytest.raises(KeyError, match="there is no exercise 'downhill'") as refusal:
+        grade("downhill", step_downhill)
     assert ", ".join(EXERCISES) in str(refusal.value)
+
+
+# ---- What answers do that no checker expects ----
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError, RuntimeError, TypeError, KeyError, AttributeError, ZeroDivisionError]
+    + [OSError, NameError, AssertionError, RecursionError, MemoryError, StopIteration, Warning],
+)
+def test_whatever_an_answer_raises_its_name_and_the_errors_are_told(error, capsys):
+    def my_step(w, learning_rate):
+        raise error("lost my way")
+
+    hint = graded("00.1", my_step, capsys)
+    assert hint.startswith(f"00.1  not yet: my_step raised {error.__name__}: ")
+    assert "lost my way" in hint
+
+
+def forgot_to_return(w, learning_rate):
+    w = w - learning_rate * 2 * w
+
+    def slope(w):
+        return 2 * w
+
+
+def returns_sometimes(w, learning_rate):
+    if w > 0:
+        return w - learning_rate * 2 * w
+
+
+def still_the_stub(w, learning_rate):
+    return None
+
+
+def returns_nothing(w, learning_rate):
+    w = w - learning_rate * 2 * w
+    return
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (forgot_to_return, "has no `return`: end it with `return` and the result"),
+        (returns_sometimes, "not every way through it ends in a `return`"),
+        (still_the_stub, "replace the line `return None`"),
+        (returns_nothing, "replace the line `return None`"),
+        (lambda w, learning_rate: None, "replace the line `return None`"),
+        (functools.partial(still_the_stub), "replace the line `return None`"),
+    ],
+)
+def test_an_answer_of_none_is_told_what_its_source_lacks(answer, words, capsys):
+    hint = graded("00.1", answer, capsys)
+    assert " returned None: " in hint and words in hint
+
+
+def never_ends(w, learning_rate):
+    while True:
+        w = w - learning_rate * 2 * w
+
+
+def never_ends_and_catches(w, learning_rate):
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            continue
+
+
+@pytest.mark.parametrize("in_main", [True, False], ids=["in the kernel", "in a thread"])
+@pytest.mark.parametrize("answer", [never_ends, never_ends_and_catches])
+def test_a_loop_that_never_ends_is_stopped_and_named(answer, in_main, monkeypatch):
+    monkeypatch.setattr(grading, "LIMIT", 0.25)
+    seen = []
+    if in_main:
+        seen.append(grading.verdict("00.1", answer))
+    else:
+        thread = threading.Thread(target=lambda: seen.append(grading.verdict("00.1", answer)))
+        thread.start()
+        thread.join(30)
+    ((outcome, message),) = seen
+    assert outcome == "not yet" and "not come to an end after 0 seconds" in message
+    assert "loop whose condition never changes" in message
+
+
+def test_two_dtypes_that_meet_are_told_how_to_go_together(capsys):
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign(
+            variable, variable - keras.ops.cast(0.125, "float32") * keras.ops.sign(gradient)
+        )
+
+    hint = graded("04.1", instead(SignSGD, update_step=update_step), capsys)
+    assert "two dtypes meet: cast with keras.ops.cast(x, variable.dtype)" in hint
+
+
+def test_a_changed_argument_is_seen_to_the_last_bit_whatever_it_is():
+    def of(w):
+        return {"v": np.array(w), "t": 1, "list": [np.ones(2), (np.nan, 2.0)]}
+
+    grading.unchanged(of([1.0, 2.0]), of([1.0, 2.0]), "state")
+    changes = [
+        lambda state: state.pop("v"),
+        lambda state: state.update(t=2),
+        lambda state: state.update(more=1),
+        lambda state: state.update(v=np.ones(3)),
+        lambda state: state["v"].__iadd__(1e-15),
+        lambda state: state["list"].append(1),
+        lambda state: state["list"][0].fill(np.nan),
+    ]
+    for change in changes:
+        state = of([1.0, 2.0])
+        change(state)
+        with pytest.raises(grading.NotYet, match="it changed the state that it was given: return"):
+            grading.unchanged(state, of([1.0, 2.0]), "state")
+
+
+def test_what_an_answer_may_not_change_is_asked_in_one_place():
+    folder = Path(grading.__file__).parent
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+    assert [name for name, text in texts.items() if "it changed the" in text] == ["grading.py"]
 
 
 def test_the_checker_leaves_numpy_errors_to_nobody():

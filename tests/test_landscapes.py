@@ -1,4 +1,4 @@
-"""Landscapes are what they say: their gradient is the slope, their minimum is the lowest point, walks go by hand."""
+"""Landscapes are what they say: gradient is slope, minimum is lowest, walks go by hand."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Fresh models share nothing, fingerprints tell weights apart to the last bit, who_shares sees the very objects."""
+"""Fresh models share nothing; fingerprints differ by one bit; who_shares sees the very objects."""
 
 import copy
 import re
@@ -59,6 +59,13 @@ def test_what_makes_no_model_is_refused(thing):
 def test_a_function_that_hands_back_no_model_is_refused():
     with pytest.raises(TypeError, match=r"`build` must return a keras.Model. It returned: \[\]"):
         fresh(list, 0)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, None, "0", True])
+def test_a_seed_that_is_no_whole_number_is_refused_by_name(seed):
+    with pytest.raises(ValueError, match="`seed` must be a whole number, 0 or more"):
+        fresh(build, seed)
+    assert fingerprint(fresh(build, np.int64(7))) == fingerprint(fresh(build, 7))
 
 
 # ---- fingerprint ----

@@ -1,18 +1,23 @@
-"""The recipes of Keras 1 and 2 do what their docstrings say: the right things and the wrong ones."""
+"""The recipes of Keras 1 and 2 do what their docstrings state, the right and the wrong things."""
 
 import importlib
 import importlib.util
 import inspect
 import json
+import linecache
 import re
 import subprocess
 import sys
 import textwrap
+from operator import attrgetter
+from pathlib import Path
 
 from course_lib.landscapes import ROSENBROCK
-from course_lib.museum import adagrad, heun, sgd, soft_batch
+from course_lib.museum import adagrad, heun, old_model, sgd, soft_batch
 from course_lib.museum import old_backend as K
-from course_lib.museum.names import CARDS, NAMES, card, names_table
+from course_lib.museum.cards import CARDS, Card, card, card_rows
+from course_lib.museum.names import NAMES, names_table
+from course_lib.museum.old_model import Model, Optimizer, legacy_get_updates_support
 from course_lib.museum.runs import (
     larger_batches,
     linear_problem,
@@ -38,7 +43,7 @@ REPAIRED = soft_batch.SoftBatchRepaired
 
 
 def by_rule(name, rate=lambda t: LR, **hyper):
-    """The path of the course's NumPy rule on the same batches; `rate(t)` is the learning rate of step t = 0, 1, ..."""
+    """The path of the course's NumPy rule on the same batches; step t = 0, 1, ... has `rate(t)`."""
     rule = RULES[name]
     w, state = W0, rule.init(W0, **{k: v for k, v in hyper.items() if k.startswith("initial")})
     path = [w]
@@ -124,7 +129,9 @@ def test_each_function_runs_its_own_updates_only():
         w, x, y = K.variable(0), K.placeholder(K.FLOATX, ()), K.placeholder(K.FLOATX, ())
         one = K.function([x], [], updates=[K.update(w, w + x)])
         other = K.function([y], [], updates=[K.update(w, w * y)])
-        one([3.0]), other([5.0]), one([1.0])
+        one([3.0])
+        other([5.0])
+        one([1.0])
         assert K.get_value(w) == 16
 
 
@@ -141,8 +148,8 @@ def test_the_learning_phase_is_one_placeholder_and_zero_by_itself():
 
 
 def test_get_updates_can_be_called_in_the_order_of_keras_1():
-    class Asked(K.Optimizer):
-        @K.legacy_get_updates_support
+    class Asked(Optimizer):
+        @legacy_get_updates_support
         def get_updates(self, loss, params):
             return [loss, params]
 
@@ -152,16 +159,16 @@ def test_get_updates_can_be_called_in_the_order_of_keras_1():
 
 def test_the_old_base_class_clips_refuses_and_remembers_as_it_did():
     with pytest.raises(TypeError, match="Unexpected keyword argument.*momentum"):
-        K.Optimizer(momentum=0.9)
-    assert K.Optimizer.from_config(K.Optimizer(clipnorm=1.0).get_config()).clipnorm == 1.0
+        Optimizer(momentum=0.9)
+    assert Optimizer.from_config(Optimizer(clipnorm=1.0).get_config()).clipnorm == 1.0
     with K.old_keras():
         a, b = K.variable(3.0), K.variable(4.0)
         loss = (a * a + b * b) / 2
         for given, expected in (({"clipnorm": 1.0}, [0.6, 0.8]), ({"clipvalue": 3.5}, [3, 3.5])):
-            grads = K.Optimizer(**given).get_gradients(loss, [a, b])
+            grads = Optimizer(**given).get_gradients(loss, [a, b])
             assert np.allclose(K.function([], grads)([]), expected, rtol=1e-15)
         with pytest.raises(ValueError, match="None"):
-            K.Optimizer().get_gradients(loss, [K.variable(0)])
+            Optimizer().get_gradients(loss, [K.variable(0)])
 
 
 def test_run_refuses_what_it_cannot_run_and_names_it():
@@ -181,7 +188,12 @@ def test_run_refuses_what_it_cannot_run_and_names_it():
 
 def test_get_updates_and_zeros_run_once_and_the_accumulators_only_grow(monkeypatch):
     made = []
-    monkeypatch.setattr(K, "zeros", lambda shape, zeros=K.zeros: made.append(shape) or zeros(shape))
+
+    def zeros(shape, zeros=K.zeros):
+        made.append(shape)
+        return zeros(shape)
+
+    monkeypatch.setattr(K, "zeros", zeros)
     seen = run(adagrad.Adagrad, W0, BATCHES, lr=LR)
     assert (seen.get_updates_calls, made, len(seen.losses)) == (1, [(3,)], 24)
     sums = np.cumsum(
@@ -194,7 +206,7 @@ def test_get_updates_and_zeros_run_once_and_the_accumulators_only_grow(monkeypat
 
 def test_a_new_training_function_means_new_zeros():
     with K.old_keras():
-        model = K.Model(lambda w: K.sum(w * w), [W0 + 1])
+        model = Model(lambda w: K.sum(w * w), [W0 + 1])
         optimizer = adagrad.Adagrad(lr=LR)
         for _ in range(2):
             model.compile(optimizer)
@@ -403,7 +415,7 @@ def test_the_intrusive_heun_asks_no_optimizer_and_no_constraint_and_saves_nothin
 
 def test_the_next_compile_puts_the_ordinary_training_function_back():
     with K.old_keras():
-        model = K.Model(lambda w: K.sum(w * w), [W0 + 1])
+        model = Model(lambda w: K.sum(w * w), [W0 + 1])
         optimizer = sgd.SGD(lr=LR)
         model.compile(optimizer)
         heun.HeunOptimizer(LR)(model)
@@ -437,7 +449,7 @@ def test_each_old_name_of_the_recipes_is_in_the_table():
     assert used - known - ours == set()
     for name in known - {"keras.optimizers.Optimizer", "keras.backend"}:
         stem = name.removeprefix("K.").removeprefix("self.").removeprefix("model.")
-        assert stem in sources + inspect.getsource(K), name
+        assert stem in sources + inspect.getsource(K) + inspect.getsource(old_model), name
 
 
 def test_the_table_is_aligned_and_can_be_asked_for_some_rows():
@@ -449,31 +461,52 @@ def test_the_table_is_aligned_and_can_be_asked_for_some_rows():
         "K.update",
         "keras.Optimizer.assign",
     ]
-    with pytest.raises(KeyError, match="K.updates"):
+    with pytest.raises(KeyError, match="K.updates.*Did you mean 'K.update'"):
         names_table("K.updates")
-    with pytest.raises(KeyError, match="adam"):
+    with pytest.raises(KeyError, match="adam.*Did you mean 'adagrad'"):
         card("adam")
 
 
-OLD = {"sgd": sgd, "adagrad": adagrad, "soft_batch": soft_batch, "heun": heun}
-TODAY = {
-    "sgd": "course_lib.optimizers.sgd",
-    "adagrad": "course_lib.optimizers.adagrad",
-    "soft_batch": "course_lib.wrappers.soft_batch",
-    "heun": "course_lib.two_gradients.training",
-}
+def words(source):
+    """A source without spaces, as a card may break its lines."""
+    return "".join(source.split()).replace(",)", ")")
 
 
 @pytest.mark.parametrize("recipe", CARDS)
-def test_each_row_of_a_card_stands_in_the_sources(recipe):
-    def words(module):
-        return "".join(inspect.getsource(module).split()).replace(",)", ")")
+def test_each_row_of_a_card_stands_in_the_sources_and_on_the_card(recipe):
+    def source(*places):
+        split = (place.split(":") for place in places)
+        things = [attrgetter(name)(importlib.import_module(module)) for module, name in split]
+        files = set(map(inspect.getsourcefile, things))
+        return words("".join(Path(file).read_text(encoding="utf-8") for file in files))
 
-    old, today = words(OLD[recipe]), words(importlib.import_module(TODAY[recipe]))
-    for there, here in CARDS[recipe]:
-        assert "".join(there.split()) in old, there
-        assert "".join(here.split()) in today, here
-    assert card(recipe).startswith("Keras 1 and 2")
+    shown, of = card(recipe), CARDS[recipe]
+    assert shown.startswith("Keras 1 and 2") and len(card_rows(of)) == len(of.rows) > 5
+    for there, here in card_rows(of):
+        assert words(there) in source(of.old), there
+        assert words(here) in source(*of.today), here
+        assert there.split()[0] in shown and (here or "(the base class)").split()[0] in shown
+
+
+OLD_ROWS, NEW_ROWS = "def step(w):\n    v = w\n    return v\n", "def step(w):\n    return w\n"
+
+
+def test_a_card_shows_a_row_as_it_is_today_and_a_row_that_went_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "planted_old.py").write_text(OLD_ROWS)
+    rows = (("v =", "return"), ("return", ""))
+    planted = Card(old="planted_old:step", today=("planted_new:step",), rows=rows)
+    (tmp_path / "planted_new.py").write_text(NEW_ROWS)
+    assert card_rows(planted) == [("v = w", "return w"), ("return v", "")]
+    for changed, seen in ((NEW_ROWS.replace("return w", "return 2 * w"), "return 2 * w"),):
+        (tmp_path / "planted_new.py").write_text(changed)
+        linecache.clearcache()
+        assert card_rows(planted)[0] == ("v = w", seen)
+    for gone, count in ((NEW_ROWS.replace("return w", "pass"), 0), (OLD_ROWS + "    return w", 2)):
+        (tmp_path / "planted_new.py").write_text(gone)
+        linecache.clearcache()
+        with pytest.raises(LookupError, match=f"{count} rows of planted_new:step have .*'return'"):
+            card_rows(planted)
 
 
 # The same recipes on what is left of the real thing

@@ -1,4 +1,4 @@
-"""The digits are the digits, in one order for ever; nothing is downloaded unless it is asked for by name."""
+"""The digits, in one order for ever; nothing is downloaded unless it is asked for by name."""
 
 from collections import Counter
 from importlib.resources import files

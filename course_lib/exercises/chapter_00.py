@@ -11,5 +11,8 @@ def step_downhill(answer):
             raise NotYet(
                 f"from w = {w:g} it went uphill, to {seen:g}: which way does the slope point?"
             )
-        hint = f"from w = {w:g} with learning rate {learning_rate:g} it went to {seen:g}; the slope of w² is 2w"
+        hint = (
+            f"from w = {w:g} with learning rate {learning_rate:g} it went to {seen:g}; "
+            "the slope of w² is 2w"
+        )
         same(seen, w - learning_rate * 2 * w, hint)

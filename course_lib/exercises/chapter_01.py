@@ -15,7 +15,8 @@ def make_model(answer):
         )
     if fingerprint(one) != fingerprint(same_seed):
         raise NotYet(
-            "two calls with the same seed gave different weights: use the seed before layers are made"
+            "two calls with the same seed gave different weights: use the seed before layers are "
+            "made"
         )
     if fingerprint(one) == fingerprint(other):
         raise NotYet("seeds 0 and 1 gave the same weights: let the seed decide")

@@ -13,7 +13,7 @@ def batches(answer):
         every = np.concatenate(parts)
     except (TypeError, ValueError):
         raise NotYet(
-            f"it should hand back index arrays, one a batch; it handed back {short(seen)}"
+            f"it should return index arrays, one a batch; it returned {short(seen)}"
         ) from None
     if any(len(part) > 4 for part in parts):
         raise NotYet(f"a batch of 4 has {max(map(len, parts))} examples")
@@ -25,7 +25,7 @@ def batches(answer):
         raise NotYet("the order is 0, 1, 2, ...: shuffle with the rng")
     again = np.concatenate([np.asarray(p) for p in ask(answer, 10, 4, np.random.default_rng(0))])
     if every.tolist() != again.tolist():
-        raise NotYet("the same rng seed gave another order: draw from the rng that you are handed")
+        raise NotYet("the same rng seed gave another order: draw from the rng that you are given")
 
 
 @exercise("03.2")

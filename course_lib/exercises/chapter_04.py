@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 
-from .grading import NotYet, exercise, same, short
+from .grading import NotYet, exercise, it_raised, same, short
 
 
 def _optimizer(answer, **settings):
@@ -12,14 +12,12 @@ def _optimizer(answer, **settings):
     import keras
 
     if not (inspect.isclass(answer) and issubclass(answer, keras.Optimizer)):
-        raise NotYet(f"hand over the class, a keras.Optimizer; this is {short(answer)}")
+        raise NotYet(f"give the class, a keras.Optimizer; this is {short(answer)}")
     try:
         return answer(**settings)
     except Exception as error:
         given = ", ".join(f"{name}={value}" for name, value in settings.items())
-        raise NotYet(
-            f"{answer.__name__}({given}) raised {type(error).__name__}: {short(error, str)}"
-        ) from None
+        raise NotYet(it_raised(f"{answer.__name__}({given})", error)) from None
 
 
 def _after(optimizer, w, gradients):
@@ -35,25 +33,26 @@ def _after(optimizer, w, gradients):
     except NotImplementedError:
         raise NotYet("there is no update_step yet") from None
     except Exception as error:
-        raise NotYet(f"the step raised {type(error).__name__}: {short(error, str)}") from None
+        raise NotYet(it_raised("the step", error)) from None
     if all(np.array_equal(place, w) for place in path):
         raise NotYet("the weights did not move: hand the new value to self.assign")
     return path
 
 
 def _comes_back(optimizer, **settings):
-    """NotYet unless the optimizer's configuration holds the settings and makes the same optimizer again."""
+    """NotYet unless the configuration holds the settings and makes the same optimizer again."""
     config = optimizer.get_config()
     for name, value in settings.items():
         if config.get(name) != value:
             raise NotYet(
-                f"get_config says {name}={config.get(name)!r} where the constructor was given {value!r}: "
+                f"get_config says {name}={config.get(name)!r} where the constructor was given "
+                f"{value!r}: "
                 "after loading, training would go on with another one"
             )
     try:
         type(optimizer).from_config(config)
     except Exception as error:
-        raise NotYet(f"from_config raised {type(error).__name__}: {short(error, str)}") from None
+        raise NotYet(it_raised("from_config", error)) from None
 
 
 @exercise("04.1")
@@ -79,14 +78,14 @@ def clipped_sgd(answer):
     if np.allclose(path[0], [0.5, 1.0625, 2.0]):
         raise NotYet("nothing was clipped: 4 and -8 should count as 2 and -2")
     same(path[0], [0.75, 1.0625, 1.25], "clip each entry of g to [-largest, largest], then step")
-    if keras_registered_name(answer) == answer.__name__:
+    if _registered_name(answer) == answer.__name__:
         raise NotYet("the class is not registered: a saved model could not find it")
     _comes_back(
         _optimizer(answer, learning_rate=0.125, largest=2.0), largest=2.0, learning_rate=0.125
     )
 
 
-def keras_registered_name(cls):
+def _registered_name(cls):
     """The name under which Keras would save the class; the bare name if it is not registered."""
     import keras
 

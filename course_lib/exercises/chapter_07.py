@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .grading import NotYet, ask, exercise, numbers, pair, same, short
+from .grading import NotYet, ask, exercise, numbers, pair, same, short, unchanged
 
 GRADIENTS = np.array([[4.0, 1.0], [-0.5, 0.25], [0.125, -1.0]])
 
@@ -14,8 +14,8 @@ def torch_rmsprop_step(answer):
         hyper = dict(learning_rate=learning_rate, rho=0.75, momentum=0.5, epsilon=0.25)
         state = {"s": s.copy(), "v": v.copy()}
         new = pair(ask(answer, w.copy(), g.copy(), state, **hyper), "w and the new state")
-        unchanged(state, s=s, v=v)
-        seen, seen_s, seen_v = entries(new, "s", "v")
+        unchanged(state, {"s": s, "v": v}, "state")
+        seen, seen_s, seen_v = _entries(new, "s", "v")
         s = 0.75 * s + 0.25 * g**2
         same(seen_s, s, "s should be rho · s + (1 − rho) · g²")
         beside, under = g / (np.sqrt(s) + 0.25), g / np.sqrt(s + 0.25)
@@ -40,8 +40,8 @@ def rmsprop_step_with_a_warm_start(answer):
         state = {"s": s.copy(), "t": t - 1}
         hyper = dict(learning_rate=0.125, rho=0.75, epsilon=0.25)
         new = pair(ask(answer, w.copy(), g.copy(), state, **hyper), "w and the new state")
-        unchanged(state, s=s, t=t - 1)
-        seen, seen_s, seen_t = entries(new, "s", "t")
+        unchanged(state, {"s": s, "t": t - 1}, "state")
+        seen, seen_s, seen_t = _entries(new, "s", "t")
         if seen_t != t:
             raise NotYet(f"after step {t} the new t should be {t}; it is {seen_t:g}")
         s = 0.75 * s + 0.25 * g**2
@@ -76,12 +76,7 @@ def steps_until_recovered(answer):
             raise NotYet(f"{asked}; count with s = ratio² at the start and gradients of 1")
 
 
-def unchanged(state, **before):
-    for name, value in before.items():
-        same(state[name], value, "it changed the state that it was handed: hand back a new one")
-
-
-def entries(new, *names):
+def _entries(new, *names):
     """The new w, and those entries of the new state."""
     w, state = new
     if not isinstance(state, dict) or not set(names) <= set(state):

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from .grading import NotYet, ask, exercise, numbers, pair, same
+from .grading import NotYet, ask, exercise, numbers, pair, same, unchanged
 
 HYPER = dict(learning_rate=0.125, beta_1=0.75, beta_2=0.875, epsilon=0.0625)
 GRADIENTS = ([2.0, -0.5, 0.0], [-1.0, 0.25, 3.0], [0.5, 0.5, -1.0])
 
 
-def _grade(answer, slot, start, slot_after, step, wrong_slots, wrong_steps):
+def _grade(answer, slot, start, slot_after, step, wrong_slots, wrong_steps, gradients=GRADIENTS):
     """Three steps of a rule of Adam's family, whose second slot has the letter `slot`.
 
     slot_after(g, m, s), step(m, s, t)    what is right: the new slot, and how far w moves
@@ -16,11 +16,10 @@ def _grade(answer, slot, start, slot_after, step, wrong_slots, wrong_steps):
     """
     w, m, s = np.array([1.0, -2.0, 0.5]), np.zeros(3), np.full(3, start)
     state = {"m": m.copy(), slot: s.copy(), "t": 0}
-    for t, g in enumerate(map(np.array, GRADIENTS), 1):
+    for t, g in enumerate(map(np.array, gradients), 1):
         given = {name: np.copy(value) for name, value in state.items()}
         new = pair(ask(answer, w.copy(), g, state, **HYPER), "w and the new state")
-        for name in given:
-            same(state[name], given[name], "it changed the state that it was handed")
+        unchanged(state, given, "state")
         if not isinstance(new[1], dict) or set(new[1]) != set(given):
             raise NotYet(f'the new state should be {{"m": ..., "{slot}": ..., "t": ...}}')
         seen_t = numbers(new[1]["t"], (), 'the new state["t"]')
@@ -83,7 +82,9 @@ def yogi_step(answer):
             v - np.sign(v - g) * 0.125 * g**2
         ),
     }
-    _grade(answer, "v", 0.25, slot_after, _papers_step, wrong, UNCORRECTED)
+    # g² is a little above v once, so that a sign is a sign; never equal, where 0 is as good
+    gradients = ([2.0, -0.5 - 2**-20, 0.0], *GRADIENTS[1:])
+    _grade(answer, "v", 0.25, slot_after, _papers_step, wrong, UNCORRECTED, gradients)
 
 
 @exercise("08.3")

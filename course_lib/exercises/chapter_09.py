@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .grading import NotYet, ask, exercise, numbers, pair, same, short
+from .grading import NotYet, ask, exercise, numbers, pair, same, short, unchanged
 
 
 @exercise("09.1")
@@ -14,12 +14,8 @@ def adamw_step_of_the_paper(answer):
         handed = w.copy()
         new, new_state = pair(ask(answer, handed, g, state, **hyper), "w and the new state")
         new = numbers(new, (2,), "w")
-        same(handed, w, "it changed the w that it was handed: hand back a new one")
-        same(
-            [state["m"], state["v"]],
-            [m, v],
-            "it changed the state that it was handed: hand back a new one",
-        )
+        unchanged(handed, w, "w")
+        unchanged(state, {"m": m, "v": v, "t": t - 1}, "state")
         if not isinstance(new_state, dict) or set(new_state) != {"m", "v", "t"}:
             raise NotYet('the new state should be {"m": ..., "v": ..., "t": ...}')
         coupled = g + 0.125 * w
@@ -86,7 +82,7 @@ def adamw_for_matrices(answer):
         variable.assign(np.full(variable.shape, 2.0))
     optimizer = ask(answer, model, 0.5, 0.25)
     if not isinstance(optimizer, keras.Optimizer):
-        raise NotYet(f"it should hand back an optimizer; it handed back {short(optimizer)}")
+        raise NotYet(f"it should return an optimizer; it returned {short(optimizer)}")
     variables = model.trainable_variables
     optimizer.apply([keras.ops.zeros(v.shape) for v in variables], variables)
     for variable in variables:
@@ -102,5 +98,5 @@ def adamw_for_matrices(answer):
 
 def _arrays(answer, like):
     if not isinstance(answer, list | tuple) or len(answer) != len(like):
-        raise NotYet(f"hand back a list of {len(like)} arrays; it is {short(answer)}")
+        raise NotYet(f"return a list of {len(like)} arrays; it is {short(answer)}")
     return [numbers(a, b.shape, "each clipped gradient") for a, b in zip(answer, like, strict=True)]

@@ -15,24 +15,28 @@ def warmup_cosine(answer):
             if t < warmup:
                 if np.allclose(seen, peak * t / warmup):
                     raise NotYet(
-                        f"at t = {t} of a warm-up of {warmup} it is {seen:.3g}: the first update, t = 0, should move"
+                        f"at t = {t} of a warm-up of {warmup} it is {seen:.3g}: the first "
+                        "update, t = 0, should move"
                     )
                 same(seen, peak * (t + 1) / warmup, f"the climb is wrong at t = {t} of {warmup}")
             elif t >= total:
                 if not abs(seen) < 1e-12:
                     raise NotYet(
-                        f"at t = {t}, with a total of {total}, the rate should be 0; it is {seen:.3g}"
+                        f"at t = {t}, with a total of {total}, the rate should be 0; it is "
+                        f"{seen:.3g}"
                     )
             else:
                 if t == warmup and not np.allclose(seen, peak):
                     raise NotYet(
-                        f"the cosine should start at the peak, at t = {warmup}; there it is {seen:.3g} of {peak:.3g}"
+                        f"the cosine should start at the peak, at t = {warmup}; there it is "
+                        f"{seen:.3g} of {peak:.3g}"
                     )
                 part = (t - warmup) / (total - warmup)
                 same(
                     seen,
                     peak / 2 * (1 + np.cos(np.pi * part)),
-                    f"at t = {t} the cosine has gone through {t - warmup} of its {total - warmup} updates",
+                    f"at t = {t} the cosine has gone through {t - warmup} of its "
+                    f"{total - warmup} updates",
                 )
 
 
@@ -62,7 +66,8 @@ def decay_steps_for(answer):
             and seen == batches * epochs // how["gradient_accumulation_steps"]
         ):
             raise NotYet(
-                "with gradient_accumulation_steps Keras's schedule counts micro-batches: do not divide"
+                "with gradient_accumulation_steps Keras's schedule counts micro-batches: do not "
+                "divide"
             )
         if "soft_steps" in how and seen == batches // how["soft_steps"] * epochs:
             raise NotYet(
@@ -93,11 +98,13 @@ def radam_as_schedule(answer):
                 continue
             if expected == 0 and seen:
                 raise NotYet(
-                    f"at t = {t}, beta_2 = {beta_2}, rho is not above 4 yet: stand still, with a rate of 0"
+                    f"at t = {t}, beta_2 = {beta_2}, rho is not above 4 yet: stand still, with a "
+                    "rate of 0"
                 )
             if seen == 0:
                 raise NotYet(
-                    f"at t = {t} it stands still: that is update number {t + 1}, and there rho is above 4"
+                    f"at t = {t} it stands still: that is update number {t + 1}, and there rho "
+                    "is above 4"
                 )
             if np.isclose(seen, rectified(t + 1, beta_2)):
                 raise NotYet("that is r: the rate is learning_rate times r")

@@ -28,7 +28,8 @@ def load_with_another_learning_rate(answer):
         raise NotYet("its weights are not those of the file")
     if int(loaded.optimizer.iterations) != 12:
         raise NotYet(
-            f"its optimizer is at step {int(loaded.optimizer.iterations)}, and the saved one was at 12: a new "
+            f"its optimizer is at step {int(loaded.optimizer.iterations)}, and the saved one was "
+            "at 12: a new "
             "optimizer has forgotten its slots"
         )
     rate = float(loaded.optimizer.learning_rate)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .grading import NotYet, ask, exercise, numbers, pair, same
+from .grading import NotYet, ask, exercise, numbers, pair, same, unchanged
 
 
 @exercise("12.1")
@@ -25,7 +25,8 @@ def gradient_of_all(answer):
         if np.allclose(seen, examples.sum(axis=0)):
             raise NotYet("that is the sum over all examples: the large batch takes their mean")
         raise NotYet(
-            f"for groups of {sizes} the large batch's gradient is {expected}; it says {seen.round(3)}"
+            f"for groups of {sizes} the large batch's gradient is {expected}; it says "
+            f"{seen.round(3)}"
         )
 
 
@@ -39,11 +40,7 @@ def repaired_recipe(answer):
         given = {"sum": state["sum"].copy(), "iterations": state["iterations"]}
         hyper = dict(learning_rate=learning_rate, steps_per_update=steps)
         new = pair(ask(answer, w.copy(), g, state, **hyper), "w and the new state")
-        same(
-            state["sum"],
-            given["sum"],
-            "it changed the state that it was handed: hand back a new one",
-        )
+        unchanged(state, given, "state")
         seen = numbers(new[0], (2,), "w")
         if not isinstance(new[1], dict) or set(new[1]) != {"sum", "iterations"}:
             raise NotYet('the new state should be {"sum": ..., "iterations": ...}')
@@ -53,11 +50,13 @@ def repaired_recipe(answer):
             before, large = large, large - learning_rate * (large - np.mean(targets[i - steps : i]))
             if np.allclose(seen, before):
                 raise NotYet(
-                    f"after micro-batch {i} it has not moved: it is late, and the next gradient will be stale"
+                    f"after micro-batch {i} it has not moved: it is late, and the next gradient "
+                    "will be stale"
                 )
             if np.allclose(seen - before, steps * (large - before)):
                 raise NotYet(
-                    f"it steps {steps} times too far: the large batch takes the mean of the gradients"
+                    f"it steps {steps} times too far: the large batch takes the mean of the "
+                    "gradients"
                 )
             if i > steps:
                 same(
@@ -68,5 +67,10 @@ def repaired_recipe(answer):
             same(seen, large, f"after micro-batch {i} it should be the large batch's step")
         w, state = (
             seen,
-            {"sum": numbers(new[1]["sum"], (2,), "the sum"), "iterations": new[1]["iterations"]},
+            {"sum": _sum_of(new[1]["sum"]), "iterations": new[1]["iterations"]},
         )
+
+
+def _sum_of(total):
+    """The sum, of the weights' shape; one number, such as 0, stands for all of them."""
+    return numbers(np.full(2, total) if np.ndim(total) == 0 else total, (2,), "the sum").copy()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .grading import NotYet, ask, exercise, numbers, pair, same, short
+from .grading import NotYet, ask, exercise, numbers, pair, same, short, unchanged
 
 
 @exercise("13.1")
@@ -26,16 +26,25 @@ def third_order_tableau(answer):
     order = fitted_order(rates, errors)
     if abs(order - 3) > 0.1:
         raise NotYet(f"its fitted order is {order:.1f}, not 3: {_condition(tableau)}")
+    if np.abs(_off(tableau)).max() > 1e-9:
+        raise NotYet("its numbers are rounded: write them as fractions, such as 1 / 3")
 
 
 def _condition(tableau):
     """The first of the conditions for order three that a tableau does not fulfil, as a hint."""
-    b, c = np.array(tableau.b), np.array([sum(row) for row in tableau.a])
-    if not np.isclose(b @ c, 1 / 2):
+    second, third, _ = np.abs(_off(tableau)) > 1e-5
+    if second:
         return "already order two asks that Σ b·c be 1/2, where c is the sum of each row of a"
-    if not np.isclose(b @ c**2, 1 / 3):
+    if third:
         return "Σ b·c² should be 1/3, where c is the sum of each row of a"
     return "Σᵢ bᵢ Σⱼ aᵢⱼ cⱼ should be 1/6: the third look must use the second"
+
+
+def _off(tableau):
+    """By how much the conditions for order two, and the two for order three, do not hold."""
+    b, c = np.array(tableau.b), np.array([sum(row) for row in tableau.a])
+    inner = [sum(a * c[j] for j, a in enumerate(row)) for row in tableau.a]
+    return np.array([b @ c - 1 / 2, b @ c**2 - 1 / 3, b @ inner - 1 / 6])
 
 
 @exercise("13.2")
@@ -50,7 +59,7 @@ def heun_momentum_step(answer):
             return curvature * place
 
         new = pair(ask(answer, gradient, w.copy(), state, **hyper), "w and the new state")
-        same(state["v"], v, "it changed the state that it was handed: hand back a new one")
+        unchanged(state, {"v": v}, "state")
         if len(asked) != 2:
             raise NotYet(f"it asked for {len(asked)} gradients: two looks a step")
         same(asked[0], w, "the first look should be at w")
@@ -70,7 +79,8 @@ def heun_momentum_step(answer):
         seen_v, seen = numbers(new[1]["v"], (2,), 'the new state["v"]'), numbers(new[0], (2,), "w")
         if np.allclose(seen_v, 0.5 * (0.5 * v - 0.125 * g) - 0.125 * g_again):
             raise NotYet(
-                "the velocity moved twice: combine the two gradients first, then take one momentum step"
+                "the velocity moved twice: combine the two gradients first, then take one "
+                "momentum step"
             )
         if np.allclose(seen_v, 0.5 * v - 0.125 * g_again) and not np.allclose(g, g_again):
             raise NotYet("only the second gradient counted: Heun takes the mean of both")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .grading import NotYet, ask, exercise, numbers, same, short
+from .grading import NotYet, ask, exercise, numbers, same, short, unchanged
 
 
 @exercise("14.1")
@@ -16,7 +16,7 @@ def extragradient_step(answer):
 
     handed = w.copy()
     new = numbers(ask(answer, gradient, handed, 0.5), (2,), "the new w")
-    same(handed, w, "it changed the w that it was handed: hand back a new one")
+    unchanged(handed, w, "w")
     if len(asked) != 2:
         raise NotYet(f"it asked for {len(asked)} gradients: two looks a step")
     probe = w - 0.5 * turn @ w
@@ -34,8 +34,7 @@ def sam_probe(answer):
     ws, gs = [np.array([1.0, 2.0]), np.array([[4.0]])], [np.array([2.0, 1.0]), np.array([[-2.0]])]
     kept = [w.copy() for w in ws]
     probe = _arrays(ask(answer, ws, gs, 0.75), ws)
-    if not all(map(np.array_equal, ws, kept)):
-        raise NotYet("it changed the arrays that it was handed: hand back new ones")
+    unchanged(ws, kept, "arrays", "return new ones")
     pairs = list(zip(ws, gs, strict=True))
     hints = {
         "each array has its own norm: SAM takes one norm over all together": [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .grading import NotYet, ask, exercise, numbers, same
+from .grading import NotYet, ask, exercise, numbers, same, unchanged
 
 
 @exercise("15.1")
@@ -12,8 +12,7 @@ def fading_average(answer):
     for n, w in enumerate(points, 1):
         before, kept = average, handed.copy()
         average = numbers(ask(answer, handed, w, n, 0.75), (2,), "the new average")
-        if not np.array_equal(handed, kept):
-            raise NotYet("it changed the average that it was handed: hand back a new one")
+        unchanged(handed, kept, "average")
         parts = 0.75 ** np.arange(n)[::-1]
         wanted = parts @ points[:n] / parts.sum()
         if not np.allclose(average, wanted):
@@ -51,8 +50,8 @@ def evaluate_at(answer):
     if not _equal(at, other):
         raise NotYet("the model was evaluated at its own weights: set the others first")
     if given != ("x", "y"):
-        raise NotYet("evaluate should be handed x and y")
-    same(seen, 24.0, "hand back what evaluate says at the other weights")
+        raise NotYet("evaluate should be given x and y")
+    same(seen, 24.0, "return what evaluate says at the other weights")
     if not _equal(model.weights, own):
         raise NotYet("afterwards the model holds other weights than before: put its own back")
     for error in (RuntimeError, KeyboardInterrupt):
@@ -69,7 +68,7 @@ def evaluate_at(answer):
 
 
 class _Model:
-    """As much of a Keras model as the exercise needs: weights are handed out and taken in as copies."""
+    """As much of a Keras model as the exercise needs: weights go in and out as copies."""
 
     def __init__(self, weights, error=None):
         self.weights, self.error, self.evaluated = _copy(weights), error, []

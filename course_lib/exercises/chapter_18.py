@@ -1,4 +1,4 @@
-"""The exercises of notebook 18, the bug museum: a repair, a check of one's own, and an optimizer of one's own."""
+"""The exercises of notebook 18, the bug museum: a repair, a check and an optimizer of your own."""
 
 import inspect
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from .grading import NotYet, ask, exercise, short
 
-# What a right optimizer of any kind has, and a second or two can tell: no files, no replicas, no network.
+# What a right optimizer of any kind has, and a second or two can tell: no files, no replicas.
 QUICK = (
     "it_is_made_anew_each_time",
     "a_step_can_be_taken",
@@ -74,12 +74,12 @@ def my_own_optimizer(answer):
 
 
 def _an_optimizer_class(answer):
-    """The class that the learner's function hands back; NotYet if it is none, or another's."""
+    """The class that the learner's function returns; NotYet if it is not one, or another's."""
     import keras
 
     cls = ask(answer)
     if not isinstance(cls, type) or not issubclass(cls, keras.Optimizer):
-        raise NotYet(f"hand back a class derived from keras.Optimizer, not {short(cls)}")
+        raise NotYet(f"return a class derived from keras.Optimizer, not {short(cls)}")
     if cls.__module__.split(".")[0] in ("keras", "course_lib"):
         raise NotYet(f"{cls.__name__} is not your own class")
     if cls.update_step is keras.Optimizer.update_step:
@@ -92,8 +92,8 @@ def _holds(cls, checks, **how):
     from course_lib.checks import check_optimizer
 
     report = check_optimizer(cls, checks=checks, **how)
-    for name in report.failed:
-        raise NotYet(f"this does not hold: {name.replace('_', ' ')}")
+    if report.failed:
+        raise NotYet(f"this does not hold: {[*report.failed][0].replace('_', ' ')}")
 
 
 def _known_path(cls):
@@ -125,7 +125,7 @@ def _path(optimizer):
 
 
 def _mirrors():
-    """(hint if it is answered wrongly, whether its runs are mirrored, a maker of optimizers), easy ones first."""
+    """(hint if it is missed, whether its runs are mirrored, a maker of optimizers), easy first."""
     from course_lib.optimizers import RULES
 
     import keras

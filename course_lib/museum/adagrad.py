@@ -3,25 +3,40 @@
     a ← a + g²
     w ← w − lr / (1 + decay · iterations) · g / (√(a) + epsilon)
 
-After the class that a Spanish question of 2017 quotes from Keras 1: how can accumulators that start as zeros in get_updates
-remember anything, and what is `self.weights` for?  Because get_updates is entered once, and for saving.  Its faults:
+After the class of Keras 1 that a Spanish question of 2017 quotes. It asks how accumulators that
+start as zeros in get_updates can remember anything, and what `self.weights` is for. The answers:
+get_updates runs once, and the list is for saving. The class has these faults:
 
-- `self.weights` leaves out `iterations`: a reloaded run keeps the accumulators and starts its decay again.
-- With decay, one row reads `iterations` and another writes it, in the same run, and TensorFlow promised no order.  On tf_keras
-  2.21 one and the same run was seen to use the step's own rate at some steps and the next step's at others.  (Here a run
-  reads first.)
+- `self.weights` leaves out `iterations`. A reloaded run keeps the accumulators and starts its
+  decay again.
+- With decay, one row reads `iterations` and another writes it, in the same run. TensorFlow
+  promised no order. On tf_keras 2.21, some steps of one run used the step's own rate, and others
+  the next step's. (Here a run reads first.)
 - Making the training function again (a second compile) makes new accumulators, full of zeros.
-- The arithmetic is the paper's.  Today's Keras starts the accumulators at 0.1 and puts epsilon under the root.
 
-NB: the original says `lr *= ...`, which today's tf.Variable refuses; here it is `lr = lr * ...`.
+The arithmetic is the paper's. Today's Keras starts the accumulators at 0.1 and puts epsilon under
+the root.
+
+NB: the original has `lr *= ...`, which today's tf.Variable refuses; here it is `lr = lr * ...`.
 """
 
 from . import old_backend as K
-from .old_backend import Optimizer
+from .old_model import Optimizer
 
 
 class Adagrad(Optimizer):
-    def __init__(self, lr=0.01, epsilon=1e-8, decay=0.0, **kwargs):
+    """Adagrad in the form of Keras 1.
+
+    Args:
+        lr: The learning rate, which became `learning_rate`.
+        epsilon: Added to the root.
+        decay: How fast the learning rate falls: lr / (1 + decay · iterations).
+        **kwargs: `clipnorm` and `clipvalue`.
+    """
+
+    def __init__(
+        self, lr: float = 0.01, epsilon: float = 1e-8, decay: float = 0.0, **kwargs: float
+    ):
         super().__init__(**kwargs)
         self.lr = K.variable(lr)
         self.epsilon = epsilon

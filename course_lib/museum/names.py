@@ -1,11 +1,14 @@
-"""Old names and today's: each name of the documents' recipes has a successor, or a reason for having none.
+"""Old names and today's: each name of the old recipes has a successor, or the table says why.
 
-NAMES    old name -> (today's name, or "" where there is none; what happened).  Each of today's names can be looked up
-CARDS    recipe -> rows of its source, and the rows of today's source that took over; "" where Keras's base class did
+NAMES    old name -> (today's name, or "" where there is none; what happened).
+         Each of today's names can be looked up.
 """
 
+from collections.abc import Sequence
 from itertools import zip_longest
 from textwrap import wrap
+
+from course_lib.arguments import unknown
 
 NAMES = {
     # the optimizer
@@ -15,20 +18,24 @@ NAMES = {
     ),
     "get_updates": (
         "keras.Optimizer.update_step",
-        "wrote down all updates, once; now one variable and its gradient at a time, recorded when fit traces the step",
+        "wrote down all updates, once; now one variable and its gradient at a time, recorded "
+        "when fit traces the step",
     ),
     "get_gradients": (
         "keras.Optimizer.apply",
-        "gradients are computed outside (by fit) and handed to apply, which clips them as get_gradients did",
+        "gradients are computed outside (by fit) and given to apply, which clips them as "
+        "get_gradients did",
     ),
     "legacy_get_updates_support": (
         "",
-        "turned Keras 1's order of arguments (params, constraints, loss) into Keras 2's (loss, params); nothing to turn now",
+        "turned Keras 1's order of arguments (params, constraints, loss) into Keras 2's (loss, "
+        "params); nothing to turn now",
     ),
-    "self.updates": ("", "nothing is collected or handed back: update_step assigns"),
+    "self.updates": ("", "nothing is collected or returned: update_step assigns"),
     "self.weights": (
         "keras.Optimizer.variables",
-        "a list you kept, and could forget something in; now kept for you, iteration and learning rate first",
+        "a list you kept, and could forget something in; now kept for you, iteration and "
+        "learning rate first",
     ),
     "get_weights": (
         "keras.Optimizer.save_own_variables",
@@ -48,7 +55,8 @@ NAMES = {
     ),
     "decay": (
         "keras.optimizers.schedules.InverseTimeDecay",
-        "decay=d is InverseTimeDecay(lr, decay_steps=1, decay_rate=d); decay= itself is accepted with a warning, and ignored",
+        "decay=d is InverseTimeDecay(lr, decay_steps=1, decay_rate=d); decay= itself is accepted "
+        "with a warning, and ignored",
     ),
     "initial_decay": ("", "the same number for Python's `if`; a schedule needs no `if`"),
     "iterations": (
@@ -57,24 +65,28 @@ NAMES = {
     ),
     "epsilon": (
         "keras.optimizers.Adagrad",
-        "still an argument; Keras's own Adagrad now adds it under the root, and its default is 1e-7",
+        "still an argument; Keras's own Adagrad now adds it under the root, and its default is "
+        "1e-7",
     ),
     "accumulators": (
         "keras.Optimizer.add_optimizer_variables",
-        "made in build, one a variable, saved without being listed",
+        "made in build, one for each variable, saved without being listed",
     ),
     "constraints": (
         "keras.Variable.constraint",
-        "a dict handed to get_updates (Keras 1), then an attribute that each rule looked at (Keras 2); "
+        "a dict given to get_updates (Keras 1), then an attribute that each rule looked at "
+        "(Keras 2); "
         "now the base class applies it after the step",
     ),
     "clipnorm": (
         "keras.Optimizer",
-        "was one norm over all gradients, which is today's argument global_clipnorm; today's clipnorm is one a variable",
+        "was one norm over all gradients, which is today's argument global_clipnorm; today's "
+        "clipnorm is one a variable",
     ),
     "steps_per_update": (
         "keras.Optimizer",
-        "now the argument gradient_accumulation_steps of every optimizer, with rules of its own about what it counts",
+        "now the argument gradient_accumulation_steps of every optimizer, with rules of its own "
+        "about what it counts",
     ),
     # the backend
     "keras.backend": (
@@ -95,7 +107,8 @@ NAMES = {
     "K.update_add": ("keras.Optimizer.assign_add", "as K.update"),
     "K.switch": (
         "keras.ops.where",
-        "for values: ops.where; for actions: ops.cond with functions. An assignment made outside of a branch always ran",
+        "for values: ops.where; for actions: ops.cond with functions. An assignment made outside "
+        "of a branch always ran",
     ),
     "K.equal": ("keras.ops.equal", "or =="),
     "K.square": ("keras.ops.square", "or ** 2"),
@@ -133,7 +146,7 @@ NAMES = {
     ),
     "model.updates": (
         "keras.Model.non_trainable_variables",
-        "assignments that layers asked for (BatchNorm); now made during the forward pass",
+        "assignments that layers needed (BatchNorm); now made during the forward pass",
     ),
     "model.metrics_updates": (
         "keras.Model.compute_metrics",
@@ -155,131 +168,52 @@ NAMES = {
     ),
 }
 
-CARDS = {
-    "sgd": [
-        ("grads = self.get_gradients(loss, params)", ""),
-        ("self.updates = [K.update_add(self.iterations, 1)]", ""),
-        ("self.weights = [self.iterations]", ""),
-        (
-            "for p, g in zip(params, grads, strict=True):",
-            "def update_step(self, gradient, variable, learning_rate):",
-        ),
-        ("new_p = p - self.lr * g", "self.assign(w, w - learning_rate * g)"),
-        ("new_p = p.constraint(new_p)", ""),
-        ("self.updates.append(K.update(p, new_p))", "self.assign(w, w - learning_rate * g)"),
-        ("return self.updates", ""),
-    ],
-    "adagrad": [
-        ("grads = self.get_gradients(loss, params)", ""),
-        (
-            "accumulators = [K.zeros(shape) for shape in shapes]",
-            'self.s = self.add_optimizer_variables(variables, "s", initializer=start)',
-        ),
-        ("self.weights = accumulators", ""),
-        ("lr = lr * (1.0 / (1.0 + self.decay * self.iterations))", ""),
-        ("self.updates.append(K.update_add(self.iterations, 1))", ""),
-        (
-            "for p, g, a in zip(params, grads, accumulators, strict=True):",
-            "def update_step(self, gradient, variable, learning_rate):",
-        ),
-        ("new_a = a + K.square(g)", "self.assign(s, s + ops.square(g))"),
-        ("self.updates.append(K.update(a, new_a))", "self.assign(s, s + ops.square(g))"),
-        (
-            "new_p = p - lr * g / (K.sqrt(new_a) + self.epsilon)",
-            "self.assign(w, w - learning_rate * g / (ops.sqrt(s) + self.epsilon))",
-        ),
-        ("new_p = constraints[p](new_p)", ""),
-        (
-            "self.updates.append(K.update(p, new_p))",
-            "self.assign(w, w - learning_rate * g / (ops.sqrt(s) + self.epsilon))",
-        ),
-        ("return self.updates", ""),
-    ],
-    "soft_batch": [
-        (
-            "sum_grads = [K.zeros(K.int_shape(p)) for p in params]",
-            'self.sums = self.add_shares(variables, "sum")',
-        ),
-        (
-            "self.updates = [K.update_add(self.iterations, 1)]",
-            "self.assign(self.count, self.count + 1)",
-        ),
-        ("self.weights = [self.iterations] + sum_grads", ""),
-        (
-            "K.switch(cond, K.update(sg, g), K.update(sg, sg + g)),",
-            "self.assign(total, total + g)",
-        ),
-        (
-            "cond = K.equal(self.iterations % self.steps_per_update, 0)",
-            "self.count >= self.steps",
-        ),
-        (
-            "K.switch(cond, K.update(p, new_p), p),",
-            "self.perform_if(self.count >= self.steps, self._fire)",
-        ),
-        (
-            "new_p = p - self.lr * sg / float(self.steps_per_update)",
-            "self.inner_optimizer.apply(means, [self._trainable_variables[i] for i in reached])",
-        ),
-    ],
-    "heun": [
-        (
-            "old_grads = [K.zeros(K.int_shape(p)) for p in params]",
-            "start, gs = [w[i] for i in used], [_of_all_replicas([g[i] for i in used])]",
-        ),
-        ("for i, step in enumerate([self.step1, self.step2]):", "while len(gs) < method.looks:"),
-        (
-            "updates = model.updates + step(loss, params, old_grads) + model.metrics_updates",
-            "_put(the_rest, before)",
-        ),
-        (
-            "ops.append(K.update(p, p - self.lr * g))",
-            "_put([weights[i] for i in used], method.probe(start, gs, optimizer.learning_rate))",
-        ),
-        (
-            "ops.append(K.update(p, p - 0.5 * self.lr * (g - og)))",
-            "optimizer.apply(_as_the_optimizer_expects(g, gs, optimizer, replicas), weights)",
-        ),
-        (
-            "model.train_function = train_function",
-            "return two_gradient_step(self, self.method, data)",
-        ),
-    ],
-}
 
+def names_table(*names: str) -> str:
+    """The table NAMES as a text of three columns.
 
-def names_table(*names):
-    """NAMES as a text of three columns, or only the rows asked for.  Raises KeyError for a name that it has not."""
+    Args:
+        *names: Old names, to show only their rows.
+
+    Returns:
+        The table. Long cells go on in the next line.
+
+    Raises:
+        KeyError: If a name is not in the table.
+
+    Example:
+        >>> print(names_table("K.sqrt"))
+        Keras 1 and 2  today           what happened
+        K.sqrt         keras.ops.sqrt  as before, without clipping at 0
+    """
     for name in names:
         if name not in NAMES:
-            raise KeyError(f"`names`: {name!r} is not in the table. It has: {', '.join(NAMES)}.")
+            raise KeyError(f"`names`: {unknown('name', name, NAMES)}")
     rows = [(old, *NAMES[old]) for old in names or NAMES]
-    return _aligned([("Keras 1 and 2", "today", "what happened"), *rows], (28, 44, 40))
+    return aligned([("Keras 1 and 2", "today", "what happened"), *rows], (28, 44, 40))
 
 
-def card(recipe):
-    """The rows of a recipe beside those of the Keras 3 class that took over, as a text.  An empty side: the base class.
+def aligned(rows: Sequence[tuple[str, ...]], widths: tuple[int, ...]) -> str:
+    """Rows of cells as a text of aligned columns.
 
-    recipe    "sgd", "adagrad", "soft_batch" or "heun".  Raises KeyError for another.
+    Args:
+        rows: The cells, the header first.
+        widths: How wide each column may be, in characters. Longer cells go on in the next line.
+
+    Returns:
+        The lines as one text.
     """
-    if recipe not in CARDS:
-        raise KeyError(f"`recipe`: there is no card {recipe!r}. There are: {', '.join(CARDS)}.")
-    rows = [(old, new or "(the base class)") for old, new in CARDS[recipe]]
-    return _aligned([("Keras 1 and 2", "today"), *rows], (54, 54))
-
-
-def _aligned(rows, widths):
-    widths = [
+    narrow = [
         min(width, max(map(len, column)))
         for width, column in zip(widths, zip(*rows, strict=True), strict=False)
     ]
     lines = []
     for row in rows:
-        cells = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+        cells = [wrap(cell, width) for cell, width in zip(row, narrow, strict=True)]
         for parts in zip_longest(*cells, fillvalue=""):
             lines.append(
                 "  ".join(
-                    f"{part:<{width}}" for part, width in zip(parts, widths, strict=True)
+                    f"{part:<{width}}" for part, width in zip(parts, narrow, strict=True)
                 ).rstrip()
             )
     return "\n".join(lines)

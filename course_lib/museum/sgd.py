@@ -1,21 +1,29 @@
-"""SGD in the form of Keras 2: `get_updates` hands back assignments, it does not make them.
+"""SGD in the form of Keras 2: `get_updates` returns assignments, it does not make them.
 
     w ← w − lr · g
 
-After the "custom SGD" of a Chinese tutorial of 2020-02-28.  Its faults:
+After the SGD of Su Jianlin (苏剑林), 让Keras更酷一些！：小众的自定义优化器, of 2018-09-08
+(https://kexue.fm/archives/5879). It is right: it counts, it saves its count, it applies
+constraints.
 
-- As printed it does not start: its constructor asks an *instance* for `__name__`, which only the class has.  SGDAsPrinted
-  keeps that; SGD asks the class.
-
-It is right otherwise: it counts, it saves its count, it applies constraints.
+A copy of that page without the author's name, of 2020-02-28, circulates. Its SGD does not start:
+the constructor reads `self.__name__`, which an instance does not have. The author wrote
+`self.__class__.__name__`. SGD is the author's form, SGDAsPrinted is the copy's.
 """
 
 from . import old_backend as K
-from .old_backend import Optimizer, legacy_get_updates_support
+from .old_model import Optimizer, legacy_get_updates_support
 
 
 class SGD(Optimizer):
-    def __init__(self, lr=0.01, **kwargs):
+    """Gradient descent in the form of Keras 2.
+
+    Args:
+        lr: The learning rate, which became `learning_rate`.
+        **kwargs: `clipnorm` and `clipvalue`.
+    """
+
+    def __init__(self, lr: float = 0.01, **kwargs: float):
         super().__init__(**kwargs)
         with K.name_scope(self.__class__.__name__):
             self.iterations = K.variable(0, dtype="int64", name="iterations")
@@ -38,8 +46,15 @@ class SGD(Optimizer):
 
 
 class SGDAsPrinted(SGD):
-    def __init__(self, lr=0.01, **kwargs):
+    """SGD as the copy without a name prints it: its constructor raises AttributeError.
+
+    Args:
+        lr: The learning rate.
+        **kwargs: `clipnorm` and `clipvalue`.
+    """
+
+    def __init__(self, lr: float = 0.01, **kwargs: float):
         Optimizer.__init__(self, **kwargs)
-        with K.name_scope(self.__name__):
+        with K.name_scope(self.__name__):  # type: ignore[attr-defined]
             self.iterations = K.variable(0, dtype="int64", name="iterations")
             self.lr = K.variable(lr, name="lr")

@@ -1,25 +1,49 @@
-"""A soft batch, as it circulates: an assignment handed to K.switch is made in any case.
+"""A soft batch, as it circulates: an assignment that K.switch gets as a value is made in any case.
 
-k micro-batches, one step, was the promise.  Three classes, from the printed one to one that keeps it, all in the form of
-Keras 2, after the "soft batch" of a Chinese tutorial of 2020-02-28.
+The promise: k micro-batches, one step. Three classes in the form of Keras 2, from the printed one
+to one that keeps the promise. After Su Jianlin (苏剑林), 让Keras更酷一些！：小众的自定义优化器, of
+2018-09-08 (https://kexue.fm/archives/5879), as a copy of 2020-02-28 without the author's name
+has it. The copy lacks the author's correction of 2019-07-08: the page itself says that this
+implementation is wrong and does not reach its goal, and leads to https://kexue.fm/archives/6794.
+There he gives the reason (K.switch selects which result is used, and not what is executed), a
+repaired optimizer (bojone/accum_optimizer_for_keras on GitHub), and a warning about BatchNorm.
 
-SoftBatchAsPrinted    what is printed.  `K.switch(cond, K.update(p, new_p), p)` moves the weights at every micro-step, and the
-                      two assignments to the sum, meant as alternatives, are both made.  Which of them wins, TensorFlow never
-                      promised; here the one that is written down later, so that the sum never starts anew.
-SoftBatchAsMeant      the branches are functions, so that one of them runs.  Still not the large batch: the step for a group
-                      comes with the first micro-batch of the next (late by one, and the first step is one with a sum of
-                      zeros), and that micro-batch's gradient, taken at the weights before the step, opens the next sum
-                      (stale).
-SoftBatchRepaired     adds first, fires on the k-th micro-batch, and chooses between *values*, by a factor of 1 or 0, so that
-                      each write waits for what it reads.  Equal to the large batch, here and on tf_keras 2.21.
+SoftBatchAsPrinted    `K.switch(cond, K.update(p, new_p), p)` moves the weights at every micro-step.
+                      The two assignments to the sum, meant as alternatives, are both made. Which
+                      of them comes last, and what each reads, TensorFlow never promised.
+SoftBatchAsMeant      The branches are functions, so that one of them runs. Still not the large
+                      batch. The step for a group comes with the first micro-batch of the next: it
+                      is late by one, and the first step has a sum of zeros. That micro-batch's
+                      gradient was taken at the weights before the step, and opens the next sum:
+                      it is stale.
+SoftBatchRepaired     Adds first, fires on the k-th micro-batch, and chooses between *values*, by a
+                      factor of 1 or 0, so that each write waits for what it reads. Equal to the
+                      large batch, here and on tf_keras 2.21.
+
+NB: SoftBatchAsPrinted takes one path here: it reads first, then writes in the order of the rows,
+so that the sum never starts anew. TensorFlow rarely takes that path. On tf_keras 2.21 in graph
+mode, 699 steps of 30 runs could be classified, and other runs differ a little. In 380 the weights
+moved by the old sum, and the sum became g. In 299 they moved by the new sum, and the sum became
+2g. In 20 the sum became sum + g, as here. So there the weights do not swing as far as here, and
+not every step is one gradient late.
 """
 
+from typing import Any
+
 from . import old_backend as K
-from .old_backend import Optimizer, legacy_get_updates_support
+from .old_model import Optimizer, legacy_get_updates_support
 
 
 class SoftBatchAsPrinted(Optimizer):
-    def __init__(self, lr=0.01, steps_per_update=1, **kwargs):
+    """The soft batch as it is printed: the weights move at every micro-step.
+
+    Args:
+        lr: The learning rate.
+        steps_per_update: How many micro-batches were to make one step.
+        **kwargs: `clipnorm` and `clipvalue`.
+    """
+
+    def __init__(self, lr: float = 0.01, steps_per_update: int = 1, **kwargs: float):
         super().__init__(**kwargs)
         with K.name_scope(self.__class__.__name__):
             self.iterations = K.variable(0, dtype="int64", name="iterations")
@@ -40,7 +64,19 @@ class SoftBatchAsPrinted(Optimizer):
             self.updates += self.switches(cond, p, new_p, sg, g)
         return self.updates
 
-    def switches(self, cond, p, new_p, sg, g):
+    def switches(self, cond: Any, p: Any, new_p: Any, sg: Any, g: Any) -> list:
+        """What is written for one weight.
+
+        Args:
+            cond: Whether this is the micro-batch that steps: a boolean tensor.
+            p: The weight.
+            new_p: Its next value.
+            sg: The sum of its gradients, a variable.
+            g: Its gradient.
+
+        Returns:
+            Operations that assign when they run.
+        """
         return [
             K.switch(cond, K.update(p, new_p), p),
             K.switch(cond, K.update(sg, g), K.update(sg, sg + g)),
@@ -52,6 +88,8 @@ class SoftBatchAsPrinted(Optimizer):
 
 
 class SoftBatchAsMeant(SoftBatchAsPrinted):
+    """The soft batch with functions as branches: one step per group, late and from a stale sum."""
+
     def switches(self, cond, p, new_p, sg, g):
         return [
             K.switch(cond, lambda: K.update(p, new_p), lambda: p),
@@ -60,6 +98,8 @@ class SoftBatchAsMeant(SoftBatchAsPrinted):
 
 
 class SoftBatchRepaired(SoftBatchAsPrinted):
+    """The soft batch that equals the large batch: it adds first and chooses between values."""
+
     @legacy_get_updates_support
     def get_updates(self, loss, params):
         sum_grads = [K.zeros(K.int_shape(p)) for p in params]
