@@ -163,6 +163,10 @@ def definitions(source):
 def the_lesson_of(definition):
     """What a page must quote of a definition: all but docstrings and a first check of arguments."""
     for node in ast.walk(definition):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
