@@ -15,9 +15,8 @@ import gc
 import os
 from importlib.metadata import EntryPoint
 
-from course_lib.authoring import forked_kernels
+from course_lib.authoring import forked_kernels, tolerance, with_stored_numbers
 from course_lib.authoring.comparing import Page, comparable
-from course_lib.authoring import tolerance, with_stored_numbers
 
 import nbval.kernel
 import pytest

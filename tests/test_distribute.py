@@ -17,7 +17,6 @@ from pathlib import Path
 
 import course_lib
 from course_lib.authoring.forked_kernels import Popen
-from course_lib.averaging import Averaging, Lookahead, at_average
 from course_lib.optimizers import RULES
 from course_lib.two_gradients import EXTRAGRADIENT, HEUN, SAM, TwoGradientModel
 from course_lib.wrappers import Averaging, FireAtEpochEnd, Lookahead, SoftBatch, at_average

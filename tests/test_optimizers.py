@@ -12,6 +12,7 @@ from functools import cache, partial
 from types import SimpleNamespace
 
 import course_lib  # noqa: F401
+from course_lib import optimizers
 from course_lib.authoring.forked_kernels import Popen
 from course_lib.optimizers import RULES, Rule, check_hyperparameters, side_by_side
 

@@ -9,7 +9,7 @@ from functools import partial
 from course_lib.models import fresh
 from course_lib.saving import ResumableTraining, SeededBatches
 from course_lib.saving.neighbours import Neighbours
-from course_lib.soft_batch import SoftBatch
+from course_lib.wrappers import SoftBatch
 
 import keras
 import numpy as np

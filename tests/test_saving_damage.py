@@ -7,10 +7,9 @@ import resource
 import threading
 import zipfile
 
-from course_lib.averaging import Averaging
 from course_lib.saving import container, inspect_saved, load, load_weights, lost_when_saved, save
 from course_lib.saving.container import GROUP, INNER, archive_of, digest, opened
-from course_lib.soft_batch import SoftBatch
+from course_lib.wrappers import Averaging, SoftBatch
 
 import h5py
 import keras

@@ -61,7 +61,7 @@ def a_schedule_counts_updates_under_accumulation(candidate, standard):
         raise KerasFault(
             "under gradient_accumulation_steps=k a schedule counts micro-batches, so it is spent k "
             "times too early. Multiply its decay_steps by k, or use "
-            "course_lib.soft_batch.SoftBatch."
+            "course_lib.wrappers.SoftBatch."
         )
     return "counted in updates"
 
