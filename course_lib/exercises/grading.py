@@ -58,7 +58,7 @@ def verdict(number: str, answer: Any) -> tuple[str, str]:
     """
     if number not in EXERCISES:
         raise KeyError(_no_such_exercise(number))
-    from course_lib.checks.optimizers import time_limit  # here, because it loads Keras
+    from course_lib.checks.engine.limits import time_limit  # here, because it loads Keras
 
     try:
         with time_limit(LIMIT):
