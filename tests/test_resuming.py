@@ -102,8 +102,9 @@ def test_a_model_that_fit_builds_continues_too(tmp_path, network):
     alone.fit(data, epochs=EPOCHS, shuffle=False, verbose=0)
     whole, _ = train(tmp_path / "whole", make=unbuilt)
     assert same(alone, whole)  # to be built earlier changes nothing
-    train(tmp_path / "stopped", stop=10, make=unbuilt)
-    assert same(train(tmp_path / "stopped", make=unbuilt)[0], whole)
+    for every in (1, "epoch"):  # from the middle of an epoch, and from its beginning
+        train(tmp_path / f"{every}", every=every, stop=10, make=unbuilt)
+        assert same(train(tmp_path / f"{every}", every=every, make=unbuilt)[0], whole)
 
 
 def test_a_soft_batch_continues_in_the_middle_of_its_buffer(tmp_path):

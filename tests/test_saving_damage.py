@@ -243,6 +243,13 @@ def test_numbers_within_lists_dicts_and_arrays_are_found(remember, words):
         raise AssertionError(sentence)
 
 
+def test_variables_are_saved_wherever_an_optimizer_keeps_them():
+    optimizer = Attributes()
+    optimizer.build([keras.Variable(np.ones(3))])
+    optimizer.new = {"a": [optimizer.iterations]}
+    assert lost_when_saved(optimizer) == []
+
+
 def test_what_an_optimizer_restores_itself_is_not_lost():
     optimizer = Restoring()
     optimizer.build([keras.Variable(np.ones(3))])
@@ -265,6 +272,8 @@ def test_state_is_found_and_kept_in_any_depth(tmp_path, around):
     counting = Counting()
     counting.count = 5
     assert [s for s in lost_when_saved(around(counting)) if "count is 5, and 0" in s]
+    with pytest.raises(ValueError, match="count is 5, and 0"):
+        save(small(around(counting), train=False), tmp_path / "a.keras")
     model = small(around(keras.optimizers.Adam(0.125)))
     save(model, tmp_path / "a.keras")
     loaded = load(tmp_path / "a.keras")

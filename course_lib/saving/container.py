@@ -152,9 +152,7 @@ def _complaint(file, config):
         # A file of ours is marked twice: a damaged name does not turn it into one of Keras's.
         ours = GROUP in file or GROUP in file.attrs
         seen = digest(file, config)  # of Keras's own too: all of it can be read
-    except (
-        Exception
-    ):  # RuntimeError, OSError, KeyError, TypeError, ...: h5py has one for each block
+    except Exception:  # RuntimeError, OSError, KeyError, TypeError: one for each kind of block
         return "is damaged: parts of it cannot be read. Load an earlier one."
     if ours and written != seen:
         return "is damaged: its numbers are not those that were written. Load an earlier one."
