@@ -278,7 +278,12 @@ class Candidate:
     # ---- Compared ----
 
     def same_path(
-        self, seen: list, expected: list, what: str, twin: str, tolerance: float | None = None
+        self,
+        seen: list,
+        expected: list,
+        what: str,
+        twin: str,
+        tolerance: float | list[float] | None = None,
     ) -> None:
         """Check that two paths are equal but for rounding.
 
@@ -287,13 +292,15 @@ class Candidate:
             expected: The path that it should equal.
             what: What `seen` is, for the message.
             twin: What `expected` is, for the message.
-            tolerance: How far they may differ; the measured tolerance if None.
+            tolerance: How far they may differ, always or after each step; the measured tolerance if
+                None.
 
         Raises:
             CheckFailed: If they differ; it names the first step and variable.
         """
         tolerance = tolerance or self.tolerance
-        for t, (one, other) in enumerate(zip(seen, expected, strict=True), 1):
+        allowed = tolerance if isinstance(tolerance, list) else [tolerance] * len(seen)
+        for t, (one, other, tolerance) in enumerate(zip(seen, expected, allowed, strict=True), 1):
             for i, (w, w_expected) in enumerate(zip(one, other, strict=True)):
                 if not difference([[w]], [[w_expected]]) <= tolerance:
                     raise CheckFailed(

@@ -14,7 +14,7 @@ from ..engine.check import ADAGRAD, ADAM, DESCENT, RULE, check
 from ..engine.classes import is_kerass_own
 from ..engine.reference import path_of_reference
 from ..engine.report import CheckFailed, DoesNotApply
-from ..engine.runs import DIALECT_STEPS, difference, gradient
+from ..engine.runs import DIALECT_STEPS, difference, gradient, twin_weights
 from .claims import CLAIMS, name_of_equation
 
 
@@ -30,17 +30,21 @@ def it_follows_the_reference(candidate, standard):
             "no reference was given: reference=, a rule, an optimizer or an optax transformation"
         )
     ours, theirs, what, exact = path_of_reference(candidate)
-    moved = max(float(np.max(np.abs(w - v))) for w, v in zip(theirs[-1], theirs[0], strict=True))
     # NB: ops.cast(0.999, "float64") goes through float32; what float32 cannot hold differs by that
-    tolerance = candidate.tolerance if exact else max(candidate.tolerance, 2e-5 * moved)
-    candidate.same_path(
-        ours,
-        theirs,
-        "its w",
-        what,
-        tolerance,
-    )
-    return f"{len(ours)} steps: equal to {what}, to {tolerance:.0e}"
+    share = 0.0 if exact else 2e-5
+    allowed = [max(candidate.tolerance, share * way) for way in _ways(theirs)]
+    candidate.same_path(ours, theirs, "its w", what, allowed)
+    return f"{len(ours)} steps: equal to {what}, to {allowed[-1]:.0e}"
+
+
+def _ways(path):
+    """How far some weight of the path has been from its start, after each step."""
+    starts = [twin_weights(np.shape(w), i) for i, w in enumerate(path[0])]
+    ways = [
+        max(float(np.max(np.abs(w - start))) for w, start in zip(step, starts, strict=True))
+        for step in path
+    ]
+    return np.maximum.accumulate(ways).tolist()
 
 
 @check(
