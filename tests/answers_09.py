@@ -1,6 +1,6 @@
 """Answers to the exercises of notebook 09: RIGHT, and WRONG with words of its hint."""
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 
 import keras
 import numpy as np

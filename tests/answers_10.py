@@ -2,7 +2,7 @@
 
 import math
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 
 
 def warmup_cosine(t, peak, warmup, total, first=1, hold=True, length=0):

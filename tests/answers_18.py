@@ -2,7 +2,7 @@
 
 from functools import partial
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 
 import keras
 import numpy as np

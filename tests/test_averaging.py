@@ -1,6 +1,6 @@
 """Averages are what their equations say, in NumPy and around any Keras optimizer."""
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES
 from course_lib.wrappers import Averaging, averaging
 

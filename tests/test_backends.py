@@ -16,7 +16,7 @@ import pytest
 # A process of its own: Keras chooses its backend once, when it is imported.
 ON_ANOTHER_BACKEND = """
     import json
-    import course_lib
+    import course_lib.quiet
     import keras
     from course_lib.checks import check_rule
     from course_lib.models import fresh

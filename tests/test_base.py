@@ -3,7 +3,7 @@
 import copy
 import pickle
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.wrappers import Averaging, Lookahead, SoftBatch, Wrapper, chain
 from course_lib.wrappers.base import accumulation_dtype
 

@@ -17,7 +17,7 @@ import time
 from functools import partial
 from types import SimpleNamespace
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.checks import (
     OPTIMIZER_CHECKS,
     CheckFailed,

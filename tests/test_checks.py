@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache, partial
 from types import ModuleType, SimpleNamespace
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.checks import (
     OPTIMIZER_CHECKS,
     RULE_CHECKS,

@@ -3,7 +3,7 @@
 import json
 from importlib.util import find_spec
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.checks.dialects import (
     DIALECTS,
     SAME,

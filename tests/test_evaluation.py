@@ -1,6 +1,6 @@
 """A model is evaluated at its average, and comes back from it whatever happens."""
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES
 from course_lib.wrappers import Averaging, EvaluateAtAverage, Lookahead, SoftBatch, at_average
 

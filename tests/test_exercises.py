@@ -12,7 +12,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.checks import OPTIMIZER_CHECKS
 from course_lib.exercises import EXERCISES, grade, grading
 from course_lib.exercises.chapter_18 import QUICK

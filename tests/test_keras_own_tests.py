@@ -5,7 +5,7 @@ import re
 import unittest
 import warnings
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES
 
 import keras

@@ -1,6 +1,6 @@
 """Lookahead is what its equation says, in NumPy and around any Keras optimizer."""
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES
 from course_lib.wrappers import Averaging, Lookahead, SoftBatch, lookahead, soft_batch
 

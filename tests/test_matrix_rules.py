@@ -1,6 +1,6 @@
 """Shampoo and Muon do to the singular values of a matrix what they say, and Muon leaves the rest to AdamW."""
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES
 from course_lib.optimizers.muon import COEFFICIENTS, orthogonal
 from course_lib.optimizers.shampoo import matrix, root

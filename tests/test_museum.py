@@ -513,7 +513,7 @@ def test_a_card_shows_a_row_as_it_is_today_and_a_row_that_went_is_an_error(tmp_p
 
 ON_TF_KERAS = """
     import inspect, json
-    import course_lib
+    import course_lib.quiet
     import numpy as np, tensorflow as tf
     tf.compat.v1.disable_eager_execution()
     import tf_keras

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache, partial
 from types import SimpleNamespace
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib import optimizers
 from course_lib.authoring.forked_kernels import Popen
 from course_lib.optimizers import RULES, Rule, check_hyperparameters, side_by_side
@@ -274,7 +274,7 @@ def test_fit_goes_where_the_numpy_rule_goes(name, mode, float64):
 # A process of its own, because logical devices are set before TensorFlow's first operation.
 ON_TWO_REPLICAS = """
     import json, sys
-    import course_lib
+    import course_lib.quiet
     import keras
     import tensorflow as tf
     from course_lib.optimizers import RULES

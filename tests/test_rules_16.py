@@ -2,7 +2,7 @@
 
 from itertools import product
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES
 
 import keras

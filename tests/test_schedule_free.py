@@ -3,7 +3,7 @@
 import inspect
 import textwrap
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES, schedule_free
 
 import keras

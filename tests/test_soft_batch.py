@@ -2,7 +2,7 @@
 
 import importlib
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES
 from course_lib.wrappers import Averaging, FireAtEpochEnd, Lookahead, SoftBatch, soft_batch
 

@@ -5,7 +5,7 @@ import os
 from concurrent import futures
 from types import SimpleNamespace
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES, Rule
 from course_lib.sweeps import Problem, Racer, Table, digits, sweep, train
 from course_lib.sweeps.network import gradient, judge

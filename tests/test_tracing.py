@@ -5,7 +5,7 @@ import importlib
 import linecache
 from textwrap import dedent
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES
 from course_lib.sweeps.fingerprints import code_of, digest
 from course_lib.sweeps.sources import parsed, source_of

@@ -1,6 +1,6 @@
 """Two gradients a step: the orders are what the books say, and Keras takes the very step that NumPy takes."""
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.landscapes import RAVINE
 from course_lib.two_gradients import (
     EULER,

@@ -11,7 +11,7 @@ import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.optimizers import RULES
 
 import numpy as np

@@ -1,6 +1,6 @@
 """What the tests of the wrappers share: a small regression, optimizers to wrap, differences."""
 
-import course_lib  # noqa: F401
+import course_lib.quiet  # noqa: F401
 from course_lib.wrappers import SoftBatch
 
 import keras

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from course_lib.arguments import unknown
+from course_lib.limits import time_limit
 
 import numpy as np
 
@@ -58,8 +59,6 @@ def verdict(number: str, answer: Any) -> tuple[str, str]:
     """
     if number not in EXERCISES:
         raise KeyError(_no_such_exercise(number))
-    from course_lib.checks.engine.limits import time_limit  # here, because it loads Keras
-
     try:
         with time_limit(LIMIT):
             EXERCISES[number](answer)

@@ -4,6 +4,8 @@ import contextlib
 import warnings
 from collections.abc import Callable
 
+from course_lib.limits import time_limit
+
 import keras
 
 from ..properties.contract import a_step_can_be_taken, it_is_made_anew_each_time
@@ -38,7 +40,7 @@ def examine(check: Callable[..., str], candidate: Candidate) -> str:
     try:
         with (
             warnings.catch_warnings(),
-            limits.time_limit(limit),
+            time_limit(limit),
             limits.environment_restored(),
         ):
             warnings.simplefilter("ignore")  # what Keras says about unusual use shows in the result
