@@ -21,6 +21,9 @@ def time_limit(seconds: float) -> Iterator[None]:
     Args:
         seconds: The limit.
 
+    Returns:
+        A context manager.
+
     Raises:
         TimeoutError: If the limit was exceeded.
     """

@@ -34,7 +34,18 @@ def with_stored_numbers(new: str, stored: str, rtol: float = 0.0, atol: float = 
 
     pairs = zip(news, storeds, strict=True)
     chosen = iter([other if fits(one, other) else one for one, other in pairs])
-    return NUMBER.sub(lambda match: next(chosen), new)
+    text = NUMBER.sub(lambda match: next(chosen), new)
+    return stored if _without_widths(text) == _without_widths(stored) else text
+
+
+def _without_widths(text):
+    """The text with one blank for each run of blanks, and none beside brackets or commas.
+
+    NumPy pads the columns of an array to the widest number, and breaks long rows there.
+    """
+    text = re.sub(r"\[[^\[\]]*\]", lambda row: " ".join(row[0].split()), text)
+    text = re.sub(r"[ \t]+", " ", text)
+    return re.sub(r"(?<=[\[(]) | (?=[\]),])", "", text)
 
 
 def tolerance(tags: Iterable[str]) -> dict[str, float]:

@@ -14,11 +14,13 @@ NB: epsilon is the first step's length too, about √(epsilon / (1 − rho)). Th
 NB: PyTorch and optax compute the same, with rho = 0.9 and epsilon = 1e-6.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -55,7 +57,13 @@ class Adadelta(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
     """
 
-    def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        rho: float = 0.95,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ):
         check_hyperparameters(learning_rate=learning_rate, rho=rho, epsilon=epsilon)
         super().__init__(learning_rate, **kwargs)
         self.rho = rho

@@ -29,12 +29,13 @@ NB: on PyTorch, keras.ops.maximum and minimum of Keras 3.15 round float64 to flo
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def rms(x, total=np.sum):
@@ -101,12 +102,12 @@ class Adafactor(keras.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_2_decay=-0.8,
-        epsilon_1=1e-30,
-        epsilon_2=1e-3,
-        clip_threshold=1.0,
-        **kwargs,
+        learning_rate: LearningRate = 0.001,
+        beta_2_decay: float = -0.8,
+        epsilon_1: float = 1e-30,
+        epsilon_2: float = 1e-3,
+        clip_threshold: float = 1.0,
+        **kwargs: Any,
     ):
         check_hyperparameters(
             learning_rate=learning_rate,

@@ -11,11 +11,13 @@ NB: in the paper s starts at 0. Its δ is epsilon, and its s is the root of ours
 NB: Keras writes √(s + epsilon). Where s is small, that adds up to the root of epsilon.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w, *, initial_accumulator_value):
@@ -49,7 +51,13 @@ class Adagrad(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
     """
 
-    def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ):
         check_hyperparameters(
             learning_rate=learning_rate,
             initial_accumulator_value=initial_accumulator_value,

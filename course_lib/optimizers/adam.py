@@ -15,11 +15,13 @@ NB: Keras follows the formulation just before the paper's section 2.1. There eps
     Our epsilon defaults to Keras's 1e-7, the paper's is 1e-8.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -59,7 +61,14 @@ class Adam(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
     """
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ):
         check_hyperparameters(
             learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon
         )

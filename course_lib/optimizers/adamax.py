@@ -15,11 +15,13 @@ NB: u needs no correction: a maximum that starts at 0 has forgotten it at the fi
 NB: on PyTorch, keras.ops.maximum of Keras 3.15 rounds float64 to float32, and this rule with it.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -57,7 +59,14 @@ class Adamax(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
     """
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ):
         check_hyperparameters(
             learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon
         )

@@ -13,11 +13,13 @@ NB: where gradients become steady, rounding makes s − m² negative. In float32
     g² for rho = 0.9, and six millionths for 0.99: keep epsilon above it.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -54,7 +56,14 @@ class CenteredRMSprop(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
     """
 
-    def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ):
         check_hyperparameters(
             learning_rate=learning_rate, rho=rho, momentum=momentum, epsilon=epsilon
         )

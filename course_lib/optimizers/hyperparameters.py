@@ -1,8 +1,13 @@
 """What each hyper-parameter may be, and the check that says so."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+# A number, a Keras schedule (which is a function of the step), or a function without arguments.
+LearningRate = float | Callable[..., Any]
+
 
 _ANY = ("a finite float, 0 or more", lambda x: 0 <= x < np.inf)
 _PART = ("a float between [0, 1]", lambda x: 0 <= x <= 1)

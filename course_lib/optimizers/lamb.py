@@ -19,11 +19,13 @@ NB: it does not say what becomes of a variable of zeros; Keras and optax have th
 NB: Keras decays the weights before the step and leaves the decay out of u.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -77,12 +79,12 @@ class Lamb(keras.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-7,
-        weight_decay=0.0,
-        **kwargs,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float = 0.0,
+        **kwargs: Any,
     ):
         check_hyperparameters(
             learning_rate=learning_rate,

@@ -16,11 +16,13 @@ NB: optax divides by ‖g + weight_decay · w‖. In practice biases and the sca
     left out.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -63,11 +65,11 @@ class LARS(keras.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.01,
-        momentum=0.9,
-        weight_decay=0.0,
-        trust_coefficient=0.001,
-        **kwargs,
+        learning_rate: LearningRate = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        trust_coefficient: float = 0.001,
+        **kwargs: Any,
     ):
         check_hyperparameters(
             learning_rate=learning_rate,

@@ -11,11 +11,13 @@ NB: in Keras the base class decays the weights, just before the step. For this r
 NB: with beta_1 = 0 it is the sign of the gradient, which Keras refuses.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -50,7 +52,14 @@ class Lion(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `name`, `clipnorm` or `use_ema`.
     """
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, weight_decay=0.0, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float = 0.0,
+        **kwargs: Any,
+    ):
         check_hyperparameters(
             learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, weight_decay=weight_decay
         )

@@ -10,11 +10,13 @@ NB: PyTorch keeps v = momentum · v + g and steps w = w − learning_rate · v. 
     while the learning rate stays. Here each v remembers the learning rate that it was made with.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -45,7 +47,7 @@ class Momentum(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
     """
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, **kwargs):
+    def __init__(self, learning_rate: LearningRate = 0.01, momentum: float = 0.0, **kwargs: Any):
         check_hyperparameters(learning_rate=learning_rate, momentum=momentum)
         super().__init__(learning_rate, **kwargs)
         self.momentum = momentum

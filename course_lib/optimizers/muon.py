@@ -23,6 +23,7 @@ NB: Keras's class fails for float64 on TensorFlow, unless keras.config.floatx() 
 
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,7 +32,7 @@ from keras import ops
 from .adam import Adam
 from .adam import init as adam_init
 from .adam import step as adam_step
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 COEFFICIENTS = 3.4445, -4.7750, 2.0315  # Jordan's: close to 1 in few rounds, and never quite
 
@@ -140,19 +141,19 @@ class Muon(keras.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        adam_beta_1=0.9,
-        adam_beta_2=0.999,
-        adam_weight_decay=0.004,
-        epsilon=1e-7,
-        weight_decay=0.004,
-        exclude_layers=None,
-        exclude_embeddings=True,
-        adam_lr_ratio=1,
-        momentum=0.95,
-        ns_steps=5,
-        rms_rate=0.2,
-        **kwargs,
+        learning_rate: LearningRate = 0.001,
+        adam_beta_1: float = 0.9,
+        adam_beta_2: float = 0.999,
+        adam_weight_decay: float = 0.004,
+        epsilon: float = 1e-7,
+        weight_decay: float = 0.004,
+        exclude_layers: Any = None,
+        exclude_embeddings: bool = True,
+        adam_lr_ratio: int = 1,
+        momentum: float = 0.95,
+        ns_steps: int = 5,
+        rms_rate: float = 0.2,
+        **kwargs: Any,
     ):
         check_hyperparameters(**locals())  # each argument by its name
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)

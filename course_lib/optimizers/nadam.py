@@ -23,11 +23,13 @@ NB: he makes m with a, m = a · m + (1 − a) · g, and multiplies v̂ by beta_2
 NB: Keras's epsilon stands as it does here, although its documentation says "epsilon hat".
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -78,12 +80,12 @@ class Nadam(keras.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-7,
-        momentum_decay=1.0,
-        **kwargs,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        momentum_decay: float = 1.0,
+        **kwargs: Any,
     ):
         check_hyperparameters(
             learning_rate=learning_rate,

@@ -12,11 +12,13 @@ NB: Sutskever takes the gradient at w + momentum · v. An optimizer gets it at t
     Optimizing Recurrent Networks, section 3.5).
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -48,7 +50,7 @@ class Nesterov(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
     """
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, **kwargs):
+    def __init__(self, learning_rate: LearningRate = 0.01, momentum: float = 0.0, **kwargs: Any):
         check_hyperparameters(learning_rate=learning_rate, momentum=momentum)
         super().__init__(learning_rate, **kwargs)
         self.momentum = momentum

@@ -23,12 +23,13 @@ NB: the authors' code begins where ρ ≥ 5, optax too, PyTorch where ρ > 5. Wi
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -81,7 +82,14 @@ class RAdam(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
     """
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        **kwargs: Any,
+    ):
         check_hyperparameters(
             learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon
         )

@@ -22,11 +22,13 @@ NB: Keras 3.15 has two faults on TensorFlow. It takes x from w and the z of afte
     not at w, so that the first step throws the weights away.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def averaged(w, z, beta_1):
@@ -84,13 +86,13 @@ class ScheduleFreeAdamW(keras.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.0025,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        warmup_steps=0,
-        weight_decay=0.0,
-        **kwargs,
+        learning_rate: LearningRate = 0.0025,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        warmup_steps: int = 0,
+        weight_decay: float = 0.0,
+        **kwargs: Any,
     ):
         check_hyperparameters(
             learning_rate=learning_rate,

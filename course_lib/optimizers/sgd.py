@@ -8,10 +8,12 @@ NB: the "stochastic" of its name is a noisy g, here from a sample of the data. S
     the root of a function, and have neither data nor gradients.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -37,7 +39,7 @@ class SGD(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
     """
 
-    def __init__(self, learning_rate=0.01, **kwargs):
+    def __init__(self, learning_rate: LearningRate = 0.01, **kwargs: Any):
         check_hyperparameters(learning_rate=learning_rate)
         super().__init__(learning_rate, **kwargs)
 

@@ -18,11 +18,13 @@ NB: eigh is off by rounding, and compiled by XLA by more. What it leaves beside 
     in first order. An eigenvalue below epsilon, where none can be, is lifted.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def matrix(x, of=np):
@@ -77,7 +79,7 @@ class Shampoo(keras.Optimizer):
         **kwargs: What every Keras optimizer takes, such as `weight_decay` or `clipnorm`.
     """
 
-    def __init__(self, learning_rate=0.1, epsilon=1e-4, **kwargs):
+    def __init__(self, learning_rate: LearningRate = 0.1, epsilon: float = 1e-4, **kwargs: Any):
         check_hyperparameters(learning_rate=learning_rate, epsilon=epsilon)
         super().__init__(learning_rate, **kwargs)
         self.epsilon = epsilon

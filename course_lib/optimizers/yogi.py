@@ -17,11 +17,13 @@ NB: TensorFlow Addons puts epsilon beside √(v). Optax starts m at initial_accu
     defaults are theirs.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w, *, initial_accumulator_value):
@@ -65,12 +67,12 @@ class Yogi(keras.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.01,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-3,
-        initial_accumulator_value=1e-6,
-        **kwargs,
+        learning_rate: LearningRate = 0.01,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-3,
+        initial_accumulator_value: float = 1e-6,
+        **kwargs: Any,
     ):
         check_hyperparameters(
             learning_rate=learning_rate,

@@ -15,7 +15,7 @@ NOISE = (1 + 1e-3 * i for i in itertools.count())
 
 
 @registered
-class CountsInPython(edit("adam", "self.iterations + 1", "self.counted()")):
+class CountsOnlyCalls(edit("adam", "self.iterations + 1", "self.counted()")):
     calls = 0
 
     def counted(self):
@@ -84,7 +84,7 @@ class AssignsInBuild(edit("momentum", w=PULLED)):
 
 
 EXECUTION = [
-    Wrong("t in Python", "adam", CountsInPython, GRAPH),
+    Wrong("t in Python", "adam", CountsOnlyCalls, GRAPH),
     Wrong("computed in NumPy", "sgd", ComputesInNumPy, GRAPH),
     Wrong("branches in Python", "sgd", BranchesInPython, GRAPH),
     Wrong("a string operation, which XLA has not", "sgd", SpellsItsGradient, "eager_equals_xla"),
