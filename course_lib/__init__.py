@@ -1,4 +1,4 @@
-"""The library under the course: every optimizer told twice, and proved equal.
+"""The library under the course: every optimizer written twice, and proved equal.
 
 An engineer's door (Keras, NumPy, h5py, tqdm, and a backend of your choice)
     optimizers      every rule: its equation, a pure NumPy function, a Keras class; and RULES

@@ -69,8 +69,9 @@ def number(
     """
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         try:
-            if not math.isnan(value) and holds(value):
-                return float(value)
+            real = float(value)
+            if not math.isnan(real) and holds(real):
+                return real
         except OverflowError:  # a whole number beyond all floats
             pass
     raise ValueError(_sentence(name, wanted, value, because))

@@ -217,10 +217,10 @@ def adam_on_a_block(
     m: np.ndarray,
     v: np.ndarray,
     scratch: np.ndarray,
-    beta_1: float,
-    beta_2: float,
-    rate: float,
-    epsilon: float,
+    beta_1: float | np.ndarray,
+    beta_2: float | np.ndarray,
+    rate: float | np.ndarray,
+    epsilon: float | np.ndarray,
 ) -> None:
     """Take Adam's step on one block, in place, in ten passes.
 

@@ -125,7 +125,9 @@ def _faults_of(thing, owner):
     # A class is described in its docstring, the arguments of its constructor and fields included.
     function, sections = _function(thing), parse(doc)
     if inspect.isclass(thing):
-        function = vars(thing).get("__init__")
+        # A Protocol is not made: its constructor is Python's own, and refuses.
+        is_protocol = getattr(thing, "_is_protocol", False)
+        function = None if is_protocol else vars(thing).get("__init__")
         sections = merge(sections, parse(function.__doc__ if function else None))
     if function is not None:
         parameters = _parameters(function, owner is not None or inspect.isclass(thing), thing)
@@ -257,6 +259,8 @@ def _is_named(error, raises):
 def _own_functions(thing):
     if not inspect.isclass(thing):
         return [_function(thing)] if _function(thing) else []
+    if getattr(thing, "_is_protocol", False):
+        return []
     return [f for f in map(vars(thing).get, ("__init__", "__post_init__")) if inspect.isfunction(f)]
 
 

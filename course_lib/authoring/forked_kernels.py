@@ -1,8 +1,8 @@
 """Python processes that begin with Keras loaded: forked from one that has imported it once.
 
 Importing Keras and TensorFlow takes 4 seconds of a processor. A run of the tests starts some forty
-kernels and other children, and each needs them. So one process, the server, imports them once;
-a child is a fork of it that runs the same command line with the same environment, folder and
+kernels and other children, and each needs them. So one process, the server, imports them once.
+A child is a fork of it. It runs the same command line with the same environment, folder and
 descriptors as a new process would. It shares no state with another child.
 
 The server has one thread and has run no TensorFlow operation: nothing that a fork would lose.

@@ -29,7 +29,7 @@ EVERYTHING = (*TELLINGS, *OPTIMIZER_CHECKS)
 def check_rule(
     rule: Rule, *, checks: Iterable[str] | None = None, everything: bool = False
 ) -> Report:
-    """Check a rule that is told twice: its equation, its NumPy step and its Keras class.
+    """Check a rule that is written twice: its equation, its NumPy step and its Keras class.
 
     The Keras class is run with the rule's settings, and the rule is its reference.
 

@@ -17,11 +17,13 @@ NB: epsilon stands where the paper has it; Keras has it beside √(v), as in its
     defaults to Keras's 0.004; PyTorch's is 0.01, optax's 0.0001.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from .adam import Adam
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import LearningRate, check_hyperparameters
 
 
 def init(w):
@@ -65,12 +67,12 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        weight_decay=0.004,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-7,
-        **kwargs,
+        learning_rate: LearningRate = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
     ):
         check_hyperparameters(weight_decay=weight_decay)
         super().__init__(

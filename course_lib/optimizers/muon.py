@@ -38,7 +38,7 @@ COEFFICIENTS = 3.4445, -4.7750, 2.0315  # Jordan's: close to 1 in few rounds, an
 
 
 def longer_side(w):
-    """The number of rows or of columns of a matrix, whichever is larger."""
+    """The number of rows or of columns of a matrix, the larger of the two."""
     return max(w.shape)
 
 

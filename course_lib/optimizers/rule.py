@@ -1,4 +1,4 @@
-"""Rule: one optimizer told twice, as a NumPy function and as a Keras class."""
+"""Rule: one optimizer written twice, as a NumPy function and as a Keras class."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ State = dict[str, Any]  # the slots of one array of weights, by name, and t, the
 
 @dataclass(frozen=True)
 class Rule:
-    """One optimizer told twice, and what is needed to compare the two.
+    """One optimizer written twice, and what is needed to compare the two.
 
     Args:
         numpy: Has `init(w, **hyper)`, `step(w, g, state, **hyper)` and, as `__doc__`, the equation.

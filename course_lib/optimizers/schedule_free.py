@@ -82,6 +82,9 @@ class ScheduleFreeAdamW(keras.Optimizer):
         weight_decay: How much of w is taken off z in a step, in learning rates. A number, 0 or
             more. Defaults to 0.0.
         **kwargs: What every Keras optimizer takes, such as `name`, `clipnorm` or `use_ema`.
+
+    Raises:
+        ValueError: If `beta_1` is 0, or a number is out of its range.
     """
 
     def __init__(
@@ -139,7 +142,7 @@ class ScheduleFreeAdamW(keras.Optimizer):
         self.assign(z, z - r * (g / (ops.sqrt(v_hat) + self.epsilon) + self._decay(variable) * w))
         self.assign(w, (1 - self.beta_1) * z + self.beta_1 * ((1 - c) * x + c * z))
 
-    def averages(self):
+    def averages(self) -> list[tuple[Any, Any]]:
         """Each weight with its x: what `at_average` of course_lib.wrappers puts into the model."""
         pairs = list(zip(self._trainable_variables, self.z, strict=True))
         begun = ops.convert_to_numpy(self.iterations) > 0

@@ -7,7 +7,7 @@
     v̂ ← v · (1 / (1 − beta_2ᵗ))
     w ← w − learning_rate · m̂ / (√(v̂) + epsilon)
 
-v starts at initial_accumulator_value. It is no running mean: it moves by (1 − beta_2) · g².
+v starts at initial_accumulator_value. It is not a running mean: it moves by (1 − beta_2) · g².
 
 Zaheer, Reddi, Sachan, Kale and Kumar (2018), Adaptive Methods for Nonconvex Optimization, Algorithm
 2.

@@ -10,9 +10,16 @@
 Files are Keras's own: `keras.saving.load_model` and `model.load_weights` read them too. What Keras
 leaves out lies in one more group, "course_lib": the seed generators of dropout, and a fit's place.
 
-Each room imports from those above it: container (one file, read once and verified), inventory (what
-lies in it), losses (what would be lost), files (save and load), batches, training (what must stay
-the same), neighbours (the other callbacks), resuming.
+Each file imports only from those above it:
+
+    container     one file, read once and verified
+    inventory     what lies in it
+    losses        what would be lost
+    files         save and load
+    batches       an order of the data that is a function of a seed
+    training      what must stay the same
+    neighbours    the other callbacks
+    resuming      the callback
 """
 
 from .batches import SeededBatches

@@ -51,6 +51,7 @@ class InMemory(io.BytesIO):
 
 
 def checked_path(path, argument):
+    """The path, if it is one and has the ending of a file that can be saved."""
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"`{argument}` must be a path. Received: {argument}={path!r}.")
     if not str(path).endswith(KINDS):
@@ -109,7 +110,7 @@ def _bytes_of(path):
 def with_digest(content):
     """The bytes of an HDF5 file, and their digest behind them.
 
-    One flipped bit can send HDF5 around in a circle for ever (measured), so it is not asked to read
+    One flipped bit can send HDF5 around in a circle for ever (measured), so it does not read
     bytes that changed. An archive has such a checksum for each member.
     """
     return content + MARK + _digest_of_bytes(content)
@@ -200,11 +201,12 @@ def datasets(group):
 
 
 def is_data(item):
+    """Whether an item of a file holds numbers."""
     return hasattr(item, "shape")  # groups and named types of h5py have none
 
 
 def owner_of(dataset):
-    """Whose variable a dataset of our group is; "" for one that is no variable."""
+    """Whose variable a dataset of our group is; "" if there is no owner."""
     return dataset.attrs.get("owner", "")
 
 
@@ -220,6 +222,7 @@ def _natural(place_and_dataset):
 
 
 def hdf5_file(memory, mode):
+    """An HDF5 file in memory."""
     h5py = needs_package("A saved file", "h5py", "saving")
     return h5py.File(memory, mode)
 

@@ -1,4 +1,4 @@
-"""Save and load: nothing is lost in silence, and no file is ever half."""
+"""Save and load: nothing is lost without a word, and no file is ever half."""
 
 import contextlib
 import json
@@ -138,9 +138,8 @@ def load(path: str | os.PathLike, custom_objects: dict[str, Any] | None = None) 
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is empty, truncated, damaged or not Keras's, holds a class that
-            cannot be found, was saved without one of the optimizer's arguments, or does not fit its
-            optimizer.
+        ValueError: If the file is empty, truncated, damaged or not Keras's. If it holds a class
+            that cannot be found, lacks an argument of the optimizer, or does not fit it.
 
     Warns:
         UserWarning: If Keras alone wrote the file and the model draws random numbers. Keras does

@@ -148,10 +148,12 @@ def _names(model):
 
 
 def optimizer_of(model):
+    """A model's optimizer; None if it has none."""
     return getattr(model, "optimizer", None)
 
 
 def variables_of(optimizer):
+    """All variables of an optimizer and of the one that it wraps, each once."""
     inner = getattr(optimizer, "inner_optimizer", None)
     known = {id(v) for v in optimizer.variables}
     rest = [] if inner is None else [v for v in inner.variables if id(v) not in known]

@@ -14,7 +14,7 @@ from .inventory import chain, optimizer_of
 def lost_when_saved(model: keras.Model | keras.Optimizer) -> list[str]:
     """List what a file saved now would lack.
 
-    Three questions are asked of each optimizer, and of those that it wraps. Does the configuration
+    It answers three questions for each optimizer, and for those that it wraps. Does the configuration
     name every argument of the constructor? Can every class be found again? Has an optimizer that is
     made from the configuration, and filled by its `load_own_variables`, the same attributes?
 
@@ -163,5 +163,6 @@ def _differ(a, b):
 
 
 def shortened(text, length=40):
+    """A text on one line, cut where it is too long."""
     text = re.sub(r"\s+", " ", text)
     return text if len(text) <= length else text[: length - 3] + "..."

@@ -138,8 +138,13 @@ class ResumableTraining(keras.callbacks.Callback):
         if self.neighbours is None:  # a loop that calls the hooks itself
             self.end_epoch(epoch, logs)
 
-    def end_epoch(self, epoch, logs):
-        """Write the state after an epoch, when all other callbacks have seen its end."""
+    def end_epoch(self, epoch: int, logs: dict[str, float] | None) -> None:
+        """Write the state after an epoch, when all other callbacks have seen its end.
+
+        Args:
+            epoch: The epoch that ended, from 0.
+            logs: Its metrics by name.
+        """
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
         self._write(epoch + 1, 0)

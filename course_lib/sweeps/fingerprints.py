@@ -39,15 +39,17 @@ def code_of(function: Callable, seen: tuple = ()) -> tuple:
         Its source, or its bytecode if that cannot be read. Then the numbers that it takes from its
         defaults and from around it, and the same of the functions that it calls.
     """
-    around = inspect.getclosurevars(function)
-    around = sorted((around.globals | around.nonlocals).items())
+    seen_from = inspect.getclosurevars(function)
+    around = sorted({**seen_from.globals, **seen_from.nonlocals}.items())
     functions = [each for _, each in around if inspect.isfunction(each) and each not in seen]
     functions = [each for each in functions if each.__module__ != arguments.__name__]
     try:
         source = source_of(function)
     except ValueError:  # typed at a prompt
         source = _written_out(function.__code__)
-    defaults = [(i, value) for i, value in enumerate(function.__defaults__ or ())]
+    defaults: list[tuple[Any, Any]] = [
+        (i, value) for i, value in enumerate(function.__defaults__ or ())
+    ]
     defaults += sorted((function.__kwdefaults__ or {}).items())
     numbers = [
         (name, value.tolist() if isinstance(value, np.ndarray) else value)

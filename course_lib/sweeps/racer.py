@@ -138,10 +138,11 @@ def racers(rules: str | Rule | Racer | Iterable[str | Rule | Racer]) -> list[Rac
         >>> [racer.name for racer in racers("adam")]
         ['adam']
     """
+    listed: list[Any]
     try:
         listed = [rules] if isinstance(rules, str | Rule | Racer) else list(rules)
     except TypeError:
-        listed = [None]
+        listed = [rules]  # refused below, with its name
     for rule in listed:
         if not isinstance(rule, str | Rule | Racer):
             raise TypeError(

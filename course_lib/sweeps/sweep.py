@@ -100,13 +100,14 @@ def sweep(
                     table.to_csv(file)
                 bar.update(len(part.finished(plan.gradients)))
     except (KeyboardInterrupt, futures.BrokenExecutor) as stop:
-        stop.table = _in_order(table, wanted)
+        begun = _in_order(table, wanted)
+        vars(stop)["table"] = begun
         kept = (
             "this exception's `table`"
             if file is None
             else f"in {file}: the same call goes on from there"
         )
-        finished = len(stop.table.finished(plan.gradients))
+        finished = len(begun.finished(plan.gradients))
         stop.add_note(f"{finished} of {len(wanted)} trials are finished, and are {kept}.")
         raise
     return _in_order(table, wanted)

@@ -53,8 +53,9 @@ class Table:
 
     def __init__(self, rows: Iterable[tuple] = ()) -> None:
         try:
-            self.rows = [None] if isinstance(rows, str | Mapping) else list(rows)
-            sound = all(len(row) == len(self.KINDS) for row in self.rows)
+            self.rows: list[tuple[Any, ...]] = list(rows)
+            sound = not isinstance(rows, str | Mapping)
+            sound = sound and all(len(row) == len(self.KINDS) for row in self.rows)
         except TypeError:
             sound = False
         if not sound:

@@ -249,9 +249,8 @@ class TwoGradientModel(keras.Model):
         return two_gradient_step(self, self.method, data)
 
     @property
-    def output_names(
-        self,
-    ) -> list[str]:  # so that compile takes losses and metrics by the outputs' names
+    def output_names(self) -> list[str]:
+        """The names of the outputs, by which `compile` takes losses and metrics."""
         return self.inner.output_names
 
     @property

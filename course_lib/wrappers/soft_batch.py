@@ -159,7 +159,7 @@ class SoftBatch(Wrapper):
         # The weight of all micro-batches so far that had a gradient for the variable; 0 for none.
         self.divisors = self.add_variable((len(self.sums),), dtype=dtype, name="divisors")
 
-    def apply(
+    def apply(  # type: ignore[override]  # of a step's keywords it has one, `weight`
         self,
         grads: Sequence[Any],
         trainable_variables: Sequence[keras.Variable] | None = None,

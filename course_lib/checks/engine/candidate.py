@@ -64,7 +64,8 @@ class Candidate:
         self.given = dict(settings or {})
         self.settings = {**(memory(optimizer) if with_memory else {}), **self.given}
         self.rule = None
-        self.twin_shapes, self.twin_steps = TWIN_SHAPES, TWIN_STEPS
+        self.twin_shapes: tuple[tuple[int, ...], ...] = TWIN_SHAPES
+        self.twin_steps = TWIN_STEPS
         self.broken = self.hung = ""
         self.kept = {}
 

@@ -33,7 +33,7 @@ def check(*, otherwise: str, read: str, excusable: bool = True) -> Callable:
     candidate's standard run, and does not apply where there is none. It returns what it saw, and
     raises CheckFailed with what was seen and what was expected.
 
-    The check itself may be called with a Candidate, with a Rule, or with whatever `check_optimizer`
+    The check itself may be called with a Candidate, with a Rule, or with anything that `check_optimizer`
     takes as an optimizer.
 
     Args:

@@ -154,7 +154,7 @@ def compiler(how: str) -> Callable | None:
     """What compiles a step: None for `EAGER`.
 
     Raises:
-        DoesNotApply: If graphs are asked for on another backend than TensorFlow.
+        DoesNotApply: If graphs are wanted on another backend than TensorFlow.
     """
     if how == EAGER:
         return None
@@ -166,7 +166,7 @@ def compiler(how: str) -> Callable | None:
 
 
 def variables_of(shapes, dtype, values=None, order=None):
-    """Fresh variables, all named "kernel": their paths alone tell them apart, as in a network."""
+    """Fresh variables, all named "kernel": only their paths differ, as in a network."""
     made = []
     for i in range(len(shapes)) if order is None else order:
         start = (values or start_of)(i, shapes[i])

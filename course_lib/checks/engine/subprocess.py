@@ -49,7 +49,7 @@ def load_file(path):
 
 
 def other_backends():
-    """The backends that are installed, apart from the one in use."""
+    """The backends that are installed, without the one in use."""
     others = {"tensorflow", "jax", "torch"} - {keras.backend.backend()}
     return sorted(backend for backend in others if importlib.util.find_spec(backend))
 
@@ -127,7 +127,7 @@ def ask(candidate, where):
 
 
 def end(candidate):
-    """Stop what was begun and never asked for."""
+    """Stop what was begun and not needed any more."""
     for process, out, err in candidate.kept.pop("processes", {}).values():
         if process.poll() is None:
             process.kill()

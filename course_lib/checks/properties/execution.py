@@ -1,4 +1,4 @@
-"""Execution: the same model is trained, whatever executes the steps.
+"""Execution: the same model is trained in each way to execute the steps.
 
 A loop in Python, a graph, XLA, `fit`, several devices and other backends take the same path.
 """

@@ -1,4 +1,4 @@
-"""State and gradients: each variable and each optimizer has its own, whatever arrives."""
+"""State and gradients: each variable and each optimizer has its own, for gradients of all kinds."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""What is special to a rule that is told twice: equation, NumPy step and Keras class agree.
+"""What is special to a rule that is written twice: equation, NumPy step and Keras class agree.
 
 These checks look at the twin run: fifty steps of six variables in float64, with a learning rate
 that binary numbers hold exactly. Two right tellings then differ by rounding alone, so a comparison

@@ -32,7 +32,7 @@ class FoundByShape(Adam):
 
 
 @registered
-class FoundByName(Asking):
+class WrongFoundByName(Asking):
     def velocity_of(self, variable):
         i = self._get_variable_index(variable)
         if len(variable.shape) != 1:
@@ -183,7 +183,7 @@ STATE = [
         SHARED,
     ),
     Wrong("slots found by shape", "adam", FoundByShape, SHARED),
-    Wrong("slots found by name", "momentum", FoundByName, SHARED),
+    Wrong("slots found by name", "momentum", WrongFoundByName, SHARED),
     Wrong(
         "t counts variables",
         "adam",
