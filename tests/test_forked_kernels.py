@@ -241,3 +241,9 @@ def test_a_kernel_that_dies_is_seen_to_be_dead():
     assert not kernel.is_alive()
     kernel.kc.stop_channels()
     kernel.km.cleanup_resources()
+
+
+def test_what_libraries_set_while_they_are_imported_is_no_difference():
+    code = "import os; print(os.environ.get('HDF5_PLUGIN_PATH'))"
+    loaded = dict(os.environ) | {"ENABLE_RUNTIME_UPTIME_TELEMETRY": "1", "TF2_BEHAVIOR": "1"}
+    assert printed(code, env=loaded | {"HDF5_PLUGIN_PATH": "disable"}) == "disable\n"

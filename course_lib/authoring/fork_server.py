@@ -33,7 +33,7 @@ FREE = ("COURSE_", "JPY_", "PYTEST_", "PYTHONPATH", "TF_CONFIG", "MPLBACKEND", "
 def serve(descriptor):
     """Fork children for those that connect, until standard input is closed. A child returns too."""
     listener = socket.socket(fileno=descriptor)
-    children, ready, environment = {}, None, dict(os.environ)
+    children, ready, environment, added = {}, None, dict(os.environ), {}
     woken, wake = socket.socketpair()
     for end in (listener, woken, wake):
         end.setblocking(False)
@@ -57,7 +57,10 @@ def serve(descriptor):
                     order, descriptors = _received(link)
                     if ready is None:
                         ready = _load()
-                    if ready and _alike(order["env"], environment) and _one_thread():
+                        # Libraries set variables of their own while they are imported: a process
+                        # that has imported them has these, and loads the same without them.
+                        added = {n: v for n, v in os.environ.items() if n not in environment}
+                    if ready and _alike(order["env"], environment, added) and _one_thread():
                         pid = os.fork()
                         if not pid:
                             break
@@ -126,7 +129,7 @@ def _load():
     return True
 
 
-def _alike(wanted, ours):
+def _alike(wanted, ours, set_by_libraries):
     """Whether a process with this environment would have loaded the same."""
     free = list(FREE)
     if "jax" not in sys.modules:
@@ -137,7 +140,7 @@ def _alike(wanted, ours):
 
     def read(environment):
         default = {"KERAS_BACKEND": sys.modules["keras"].backend.backend()}
-        full = default | {"TF_CPP_MIN_LOG_LEVEL": "3"} | environment
+        full = set_by_libraries | default | {"TF_CPP_MIN_LOG_LEVEL": "3"} | environment
         return {name: value for name, value in full.items() if not name.startswith(tuple(free))}
 
     return read(wanted) == read(ours)
