@@ -158,3 +158,16 @@ def _with_stored_numbers(new, stored, given):
                 if isinstance(texts.get(key), str) and isinstance(twin_texts.get(key), str):
                     texts[key] = with_stored_numbers(texts[key], twin_texts[key], **given)
     return new
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_environment_is_as_before():
+    """What a module's tests leave in the environment ends with them.
+
+    Dask, for one, sets variables that Python and the C library read. With them, no later process is
+    like the server's, and none is forked.
+    """
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
