@@ -76,6 +76,7 @@ def pytest_collection_finish():
 NOT_ASKED = pytest.StashKey()
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m: what they left out was not asked for
 def pytest_collection_modifyitems(config, items):
     named = tuple(argument for argument in config.args if "::" in argument)
     if not config.option.thorough:

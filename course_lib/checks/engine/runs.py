@@ -25,6 +25,7 @@ from .report import DoesNotApply
 
 SHAPES = ((3,), (2, 3), (2, 3), (3,))
 STEPS = 6
+BOWL_STEPS = 24  # the longest run that a class takes outside of a twin run
 CHANGE = 4  # from this step on, runs that lower the learning rate have half of it
 TWIN_SHAPES = ((), (3,), (2, 3), (2, 3), (2, 1, 3), (2, 1, 2, 2))
 TWIN_STEPS = 50

@@ -66,12 +66,11 @@ def a_schedule_is_followed(candidate, standard):
         raise DoesNotApply(
             "its learning rate cannot be set, so there is nothing to compare a schedule with"
         )
-    rate = 2.0 ** np.round(np.log2(candidate.learning_rate))  # exact in every precision
+    # Exact in every precision. A Python float: with NumPy's float64 the schedule is float64 too.
+    rate = float(2.0 ** np.round(np.log2(candidate.learning_rate)))
     schedule = keras.optimizers.schedules.ExponentialDecay(rate, decay_steps=1, decay_rate=0.5)
     scheduled = candidate.run(candidate.make(learning_rate=schedule))
-    by_hand = candidate.run(
-        candidate.make(learning_rate=float(rate)), learning_rate=lambda t: float(rate) / 2**t
-    )
+    by_hand = candidate.run(candidate.make(learning_rate=rate), learning_rate=lambda t: rate / 2**t)
     candidate.same_path(
         scheduled.path,
         by_hand.path,

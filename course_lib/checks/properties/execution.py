@@ -9,6 +9,7 @@ from ..engine import subprocess
 from ..engine.check import ANATOMY, SCHEDULES, check
 from ..engine.report import CheckFailed, DoesNotApply
 from ..engine.runs import (
+    BOWL_STEPS,
     CHANGE,
     EAGER,
     GRAPH,
@@ -101,19 +102,19 @@ def nothing_is_traced_again(candidate, standard):
         return original(self, *arguments, **keywords)
 
     def watch(t, one, variables):
-        if t == STEPS:
+        if t == BOWL_STEPS:
             func_graph.FuncGraph.__init__ = counted
 
-    try:  # more steps than any run before it: what was traced then would not be traced again
-        candidate.run(before=watch, steps=2 * STEPS)
+    try:  # More steps than any run before it: what was traced then would not be traced again.
+        candidate.run(before=watch, steps=BOWL_STEPS + STEPS)
     finally:
         func_graph.FuncGraph.__init__ = original
     if len(made) >= 2:
         raise CheckFailed(
-            f"{len(made)} graphs were made during steps {STEPS + 1} to {2 * STEPS}",
+            f"{len(made)} graphs were made during steps {BOWL_STEPS + 1} to {BOWL_STEPS + STEPS}",
             "none after the first steps",
         )
-    return f"steps {STEPS + 1} to {2 * STEPS}: no new graph"
+    return f"steps {BOWL_STEPS + 1} to {BOWL_STEPS + STEPS}: no new graph"
 
 
 @check(

@@ -14,7 +14,7 @@ from ..engine.check import ADAGRAD, ADAM, DESCENT, RULE, check
 from ..engine.classes import is_kerass_own
 from ..engine.reference import path_of_reference
 from ..engine.report import CheckFailed, DoesNotApply
-from ..engine.runs import DIALECT_STEPS, difference, gradient, twin_weights
+from ..engine.runs import BOWL_STEPS, DIALECT_STEPS, difference, gradient, twin_weights
 from .claims import CLAIMS, name_of_equation
 
 
@@ -102,7 +102,7 @@ def a_bowl_is_descended(candidate, standard):
 
         heights = []
         variables = None
-        for t in range(24):
+        for t in range(BOWL_STEPS):
             done = candidate.run(
                 one,
                 shapes=((3,),),
@@ -118,9 +118,9 @@ def a_bowl_is_descended(candidate, standard):
         seen.append(heights[-1])
         if heights[-1] < began:
             used = "its default learning rate" if rate is None else f"learning rate {rate:g}"
-            return f"24 steps with {used}: from {began:.3g} to {heights[-1]:.3g}"
+            return f"{BOWL_STEPS} steps with {used}: from {began:.3g} to {heights[-1]:.3g}"
     raise CheckFailed(
-        f"24 steps in a bowl end higher than the {began:.3g} where they began, at "
+        f"{BOWL_STEPS} steps in a bowl end higher than the {began:.3g} where they began, at "
         f"{min(seen):.6g} at best",
         "a way down with one of four learning rates",
     )
